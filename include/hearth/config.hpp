@@ -1,0 +1,189 @@
+// `config`: everything that can be tuned. An aggregate with designated initialisers in mind:
+//
+//   hearth::client client{hearth::config{.pool = {.max_connections_per_origin = 64}}};
+//
+// Defaults are safe in production and every limit is finite. Limits are the whole client's, never
+// multiples per thread. An empty optional means "off"; 0 means none and nothing else. Durations are
+// `std::chrono`. Fields are only ever appended. `validate` explains contradictions; a client's
+// constructor throws the first one as `errc::invalid_config`. Advice, which `validate` gives after them,
+// does not keep a client from being built.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hearth/request.hpp"
+#include "hearth/tls.hpp"
+#include "hearth/version.hpp"
+
+HEARTH_BEGIN_NAMESPACE
+
+using std::chrono::milliseconds;
+
+/// What happens to an HTTP/1.1 connection whose exchange is cancelled after it was sent.
+enum class cancel_policy : std::uint8_t {
+    adaptive,  ///< Drain when that is cheaper than a new handshake and no live waiter needs the slot.
+    drain,     ///< Drain within the limits, giving way to live waiters.
+    close,     ///< Close.
+};
+
+struct pool_config {
+    /// Connections to one origin, dials in progress included; never overshot. Range 1..1,000,000.
+    /// Reached: exchanges wait. Default 256: enough for 256 concurrent HTTP/1.1 exchanges.
+    std::uint32_t max_connections_per_origin = 256;
+    /// Connections of the whole client, dials included. Range 1..1,000,000. Reached: the least recently
+    /// used idle connection of another origin is closed, else exchanges wait. Must leave 64 of the
+    /// process's soft limit of file descriptors (RLIMIT_NOFILE) free, which `validate` checks. Default
+    /// 768: fits the usual limit of 1,024 and leaves the process a quarter of it.
+    std::uint32_t max_connections = 768;
+    /// Idle connections kept per origin. None: as many as the connection limit allows, so that a
+    /// burst's connections survive until `idle_timeout` (a small constant here is the classic cause of
+    /// reconnect storms).
+    std::optional<std::uint32_t> max_idle_per_origin{};
+    /// Exchanges that may wait for one origin. 0: never wait. An exchange that a free connection or a
+    /// permitted dial can serve is not counted. Reached: `errc::queue_full`.
+    std::uint32_t max_waiters = 10'000;
+    /// An idle connection is closed after this, jittered down by up to `jitter`. Default 60 s, below
+    /// the keep-alive of common servers (nginx 75 s), which avoids losing the reuse race.
+    milliseconds idle_timeout{60'000};
+    /// A connection is retired when idle and older than this, jittered. Default 10 min: DNS and
+    /// certificates change.
+    milliseconds max_lifetime{600'000};
+    /// Share of each lifetime and idle timeout that is random, 0..0.9, so that connections do not age
+    /// out together. Default 0.1.
+    double jitter = 0.1;
+    /// How long a waiter outlives failed dials before it fails with the dial's error; the dial is
+    /// repeated with back-off meanwhile. 0: the first failure is its own. Certificate and unknown-name
+    /// failures are not waited out. Default 250 ms: spans a quick restart of the origin.
+    milliseconds dial_patience{250};
+    /// First pause after a failed dial to an origin; doubles, with full jitter, up to `max_backoff`.
+    milliseconds min_backoff{20};
+    milliseconds max_backoff{5'000};
+    /// HTTP/1.1 exchanges cancelled after they were sent, see `cancel_policy`.
+    hearth::cancel_policy on_cancel = hearth::cancel_policy::adaptive;
+    /// Draining gives up beyond this many octets, this time, or this many connections per origin.
+    std::uint64_t drain_bytes = 256 * 1024;
+    milliseconds drain_timeout{2'000};
+    std::uint32_t max_draining_per_origin = 1024;
+};
+
+struct handshake_config {
+    /// TLS handshakes past their ClientHello at once, client-wide. What waits for the network counts,
+    /// what waits for CPU does not. Range 1..10,000. Default 16: some round trips' worth.
+    std::uint32_t max_concurrent = 16;
+    /// Handshake slices (CPU steps) one turn of a thread may run before established connections are
+    /// served again. Range 1..64. Default 1: a slice delays a warm exchange by at most one slice.
+    std::uint32_t slices_per_turn = 1;
+};
+
+struct tls_config {
+    /// The profile of requests that do not bring their own; null = `tls_profile::system_default()`.
+    std::shared_ptr<const tls_profile> profile{};
+    /// Session tickets kept per origin and profile. Range 0..64. TLS 1.3 tickets are used once.
+    std::uint32_t tickets_per_origin = 8;
+};
+
+struct http1_config {
+    /// Octets of a response head, and of a trailer section. Default 64 KiB. Range 1 KiB..16 MiB.
+    /// Reached: `errc::header_limit`.
+    std::uint32_t max_header_bytes = 64 * 1024;
+    /// Fields of a response head or trailer section. Default 256. Reached: `errc::header_limit`.
+    std::uint32_t max_header_count = 256;
+    /// 1xx responses before the final one. Default 16. Reached: `errc::informational_limit`.
+    std::uint32_t max_informational = 16;
+    /// How long a body waits for 100 (Continue) when the request asked. Default 1 s (RFC 9110 10.1.1
+    /// says never to wait indefinitely).
+    milliseconds continue_timeout{1'000};
+};
+
+struct io_config {
+    /// Threads of a client without an executor of its caller. 0: min(cores, 4). Range 0..256.
+    std::uint32_t threads = 0;
+    /// One receive buffer per thread, in octets; a read system call asks for all of it. Default
+    /// 256 KiB. Range 16 KiB..16 MiB.
+    std::uint32_t receive_buffer = 256 * 1024;
+    /// Octets of output that may wait in one connection; a body is pulled only below it. Default
+    /// 256 KiB. Range 16 KiB..16 MiB.
+    std::uint32_t send_buffer = 256 * 1024;
+    /// TCP_NODELAY. Off only to measure.
+    bool tcp_nodelay = true;
+    /// SO_KEEPALIVE with this idle time; none = off. Default 60 s.
+    std::optional<std::chrono::seconds> keepalive_idle{60};
+};
+
+struct timeouts_config {
+    milliseconds queue{30'000};       ///< Waiting for a connection. Range 1 ms..1 h.
+    milliseconds name{5'000};         ///< Resolving, per dial.
+    milliseconds connect{10'000};     ///< TCP connect, all addresses of a dial.
+    milliseconds handshake{10'000};   ///< TLS of a dial, waiting for its turn included.
+    milliseconds first_byte{60'000};  ///< From the end of the request to the response head.
+    milliseconds body_idle{60'000};   ///< Between octets of a response body while it is read.
+    milliseconds write_stall{60'000}; ///< Without progress in writing a request.
+    /// The whole exchange, when the request has no deadline. None = no total limit.
+    std::optional<milliseconds> total{};
+};
+
+struct retry_config {
+    /// Repeat a request once on a fresh connection when its reused connection turned out dead before
+    /// any octet of a response, and repeating is safe: not a single octet left, or the method is
+    /// idempotent and the body can be replayed.
+    bool stale_connection = true;
+};
+
+/// A fixed answer of the name service: no query is made for `host`.
+struct name_override {
+    std::string host{};
+    std::uint16_t port = 0;              ///< 0 = any port.
+    std::vector<std::string> addresses{};  ///< IP literals, tried in this order.
+};
+
+enum class resolver_kind : std::uint8_t {
+    c_ares,  ///< Asynchronous queries with TTLs; reads /etc/hosts and /etc/resolv.conf.
+    system,  ///< getaddrinfo on one thread, for systems where nsswitch matters.
+};
+
+struct dns_config {
+    resolver_kind resolver = resolver_kind::c_ares;
+    std::vector<name_override> overrides{};
+    /// An answer is used at most this long, whatever its TTL, and at least `min_ttl`.
+    std::chrono::seconds max_ttl{300};
+    std::chrono::seconds min_ttl{1};
+    /// How long "no such name" is remembered.
+    std::chrono::seconds negative_ttl{2};
+    /// Names kept in the cache; the least recently used goes first. Range 1..1,000,000.
+    std::uint32_t cache_entries = 4096;
+    /// Pause before the next address is tried while one is still connecting (RFC 8305 5).
+    milliseconds attempt_delay{250};
+    /// Name servers to ask, as "address:port" ("127.0.0.1:53", "[::1]:5353"), instead of the system's.
+    /// For `c_ares` only. Empty: those of /etc/resolv.conf.
+    std::vector<std::string> servers{};
+};
+
+struct config {
+    // Behaviour.
+    pool_config pool{};
+    handshake_config handshake{};
+    tls_config tls{};
+    http1_config http1{};
+    hearth::route route{};
+    dns_config dns{};
+    timeouts_config timeouts{};
+    retry_config retry{};
+    /// Cap on the octets of a whole-body response. Default 64 MiB. Reached: `errc::body_limit`.
+    std::uint64_t max_body_bytes = 64ULL * 1024 * 1024;
+    /// Sent as `user-agent` when a request has none; empty = not sent.
+    std::string user_agent{};
+    // Performance.
+    io_config io{};
+};
+
+/// All contradictions of a config, a sentence each, naming the field as `pool.max_idle_per_origin`; then
+/// advice on what is legal but cannot take effect or is costly, each beginning with "Advice: ". Empty
+/// if there is neither. Reads the process's limit of file descriptors.
+[[nodiscard]] HEARTH_API std::vector<std::string> validate(const config& value);
+
+HEARTH_END_NAMESPACE

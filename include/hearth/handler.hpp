@@ -1,0 +1,106 @@
+// How a caller's completion handler is kept until it is called: erased once, at the edge of the API, into
+// one allocation that also takes the result. Not for direct use.
+//
+// A handler with an associated executor holds outstanding work there and is dispatched to it; one without
+// runs on the client's executor. The client calls `run` after a turn, never from inside an initiating
+// call, exactly once. The cancellation slot is emptied just before.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/system_executor.hpp>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "hearth/version.hpp"
+
+HEARTH_BEGIN_NAMESPACE
+namespace detail {
+
+/// A handler that has its result, or will have.
+class pending_call {
+public:
+    pending_call() = default;
+    virtual ~pending_call() = default;
+    pending_call(const pending_call&) = delete;
+    pending_call& operator=(const pending_call&) = delete;
+
+    /// Calls the handler with its result; `self` owns this object.
+    virtual void run(std::unique_ptr<pending_call> self) = 0;
+};
+
+template <class... Args>
+class pending_handler : public pending_call {
+public:
+    void set_result(Args... args) { result_.emplace(std::move(args)...); }
+    [[nodiscard]] virtual boost::asio::cancellation_slot slot() const = 0;
+
+protected:
+    std::optional<std::tuple<Args...>> result_;
+};
+
+template <class... Args>
+using handler_ptr = std::unique_ptr<pending_handler<Args...>>;
+
+template <class Handler, class... Args>
+class pending_handler_for final : public pending_handler<Args...> {
+    using own_executor = boost::asio::associated_executor_t<Handler>;
+    static constexpr bool has_executor =
+        !std::is_same_v<own_executor, boost::asio::system_executor>;
+    struct no_work {};
+    using work_type =
+        std::conditional_t<has_executor, boost::asio::executor_work_guard<own_executor>, no_work>;
+
+    static work_type make_work(const Handler& handler) {
+        if constexpr (has_executor) {
+            return work_type(boost::asio::get_associated_executor(handler));
+        } else {
+            return {};
+        }
+    }
+
+public:
+    explicit pending_handler_for(Handler handler)
+        : handler_(std::move(handler)), work_(make_work(handler_)) {}
+
+    boost::asio::cancellation_slot slot() const override {
+        return boost::asio::get_associated_cancellation_slot(handler_);
+    }
+
+    void run(std::unique_ptr<pending_call> self) override {
+        Handler handler(std::move(handler_));
+        auto result = std::move(*this->result_);
+        [[maybe_unused]] work_type work(std::move(work_));
+        self.reset();  // memory is free again before user code runs
+        auto call = [handler = std::move(handler), result = std::move(result)]() mutable {
+            auto slot = boost::asio::get_associated_cancellation_slot(handler);
+            if (slot.is_connected()) slot.clear();
+            std::apply(std::move(handler), std::move(result));
+        };
+        if constexpr (has_executor) {
+            boost::asio::dispatch(work.get_executor(), std::move(call));
+        } else {
+            call();
+        }
+    }
+
+private:
+    Handler handler_;
+    work_type work_;
+};
+
+template <class... Args, class Handler>
+handler_ptr<Args...> make_handler(Handler&& handler) {
+    return std::make_unique<pending_handler_for<std::decay_t<Handler>, Args...>>(
+        std::forward<Handler>(handler));
+}
+
+}  // namespace detail
+HEARTH_END_NAMESPACE

@@ -1,0 +1,113 @@
+// `request` and what it is made of: method, deadline, per-request overrides.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hearth/body.hpp"
+#include "hearth/headers.hpp"
+#include "hearth/tls.hpp"
+#include "hearth/version.hpp"
+
+HEARTH_BEGIN_NAMESPACE
+
+/// A request method (RFC 9110 9): a known one or any token of up to 31 octets, case-sensitive. What is
+/// no token or longer is kept as invalid and refused at send with `errc::invalid_method`.
+class method {
+public:
+    static constexpr std::size_t max_size = 31;
+
+    static const method get, head, post, put, delete_, patch, options, trace, connect;
+
+    constexpr method() : method("GET") {}
+    constexpr method(std::string_view text) {  // NOLINT(*-explicit-*)
+        if (text.empty() || text.size() > max_size) return;
+        for (std::size_t i = 0; i < text.size(); ++i) {
+            if (!is_token_octet(text[i])) return;
+        }
+        for (std::size_t i = 0; i < text.size(); ++i) text_[i] = text[i];
+        size_ = static_cast<std::uint8_t>(text.size());
+    }
+    constexpr method(const char* text) : method(std::string_view(text)) {}  // NOLINT(*-explicit-*)
+
+    [[nodiscard]] constexpr std::string_view text() const { return {text_.data(), size_}; }
+    [[nodiscard]] constexpr bool is_valid() const { return size_ != 0; }
+    /// Safe to send twice by its definition (RFC 9110 9.2.2).
+    [[nodiscard]] constexpr bool is_idempotent() const {
+        const std::string_view m = text();
+        return m == "GET" || m == "HEAD" || m == "PUT" || m == "DELETE" || m == "OPTIONS" ||
+               m == "TRACE";
+    }
+    constexpr bool operator==(const method&) const = default;
+
+private:
+    static constexpr bool is_token_octet(char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+    }
+    std::array<char, max_size> text_{};
+    std::uint8_t size_ = 0;
+};
+inline constexpr method method::get{"GET"};
+inline constexpr method method::head{"HEAD"};
+inline constexpr method method::post{"POST"};
+inline constexpr method method::put{"PUT"};
+inline constexpr method method::delete_{"DELETE"};
+inline constexpr method method::patch{"PATCH"};
+inline constexpr method method::options{"OPTIONS"};
+inline constexpr method method::trace{"TRACE"};
+inline constexpr method method::connect{"CONNECT"};
+
+/// A point in time by which an exchange must have ended.
+using deadline_type = std::chrono::steady_clock::time_point;
+
+/// The deadline `timeout` from now.
+[[nodiscard]] inline deadline_type in(std::chrono::steady_clock::duration timeout) {
+    return std::chrono::steady_clock::now() + timeout;
+}
+
+/// How a connection gets to its origin. Connections are never shared between different routes.
+struct route {
+    /// Connect to this host instead of the origin's (SNI, verification and Host stay the origin's).
+    std::string connect_host{};
+    /// Connect to this port instead of the origin's; 0 = the origin's.
+    std::uint16_t connect_port = 0;
+    /// Connect to this UNIX socket; a leading '@' names an abstract one. Empty = TCP.
+    std::string unix_path{};
+
+    bool operator==(const route&) const = default;
+};
+
+/// One exchange as the caller wants it. The URL is parsed at send: a bad one is an error, not a throw.
+struct request {
+    hearth::method method{};
+    std::string url{};
+    hearth::headers headers{};
+    hearth::body body{};
+    /// Sent after a chunked body; forces chunked framing when not empty.
+    hearth::headers trailers{};
+    /// The whole exchange, queueing to last body octet, ends by then. None: the phase timeouts hold.
+    std::optional<deadline_type> deadline{};
+    /// Cap on body octets of a whole-body response; default `config::max_body_bytes`.
+    std::optional<std::uint64_t> max_body_bytes{};
+    /// True or false overrides what the method says about being safe to send twice.
+    std::optional<bool> idempotent{};
+    /// Send `expect: 100-continue` and hold the body until 100, a final status, or
+    /// `http1.continue_timeout`.
+    bool expect_continue = false;
+    /// Overrides the client's profile for this request.
+    std::shared_ptr<const tls_profile> tls{};
+    /// Overrides the client's route for this request.
+    std::optional<hearth::route> route{};
+    /// Called for each 1xx response but 101, on a thread of the client; must not block.
+    std::function<void(unsigned status, const hearth::headers&)> on_informational{};
+};
+
+HEARTH_END_NAMESPACE

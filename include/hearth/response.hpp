@@ -1,0 +1,62 @@
+// `response`: status, headers, body, trailers, and how the exchange went.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "hearth/error.hpp"
+#include "hearth/headers.hpp"
+#include "hearth/version.hpp"
+
+HEARTH_BEGIN_NAMESPACE
+
+/// How long each phase of an exchange took. A phase that did not happen is zero. `name`, `connect` and
+/// `handshake` are those of the dial whose connection served the exchange, and only count when the
+/// exchange waited for that dial; queue time is never part of them.
+struct timings {
+    using duration = std::chrono::steady_clock::duration;
+    duration queued{};      ///< From the call until a connection was assigned.
+    duration name{};        ///< Resolving.
+    duration connect{};     ///< TCP connect, all addresses tried.
+    duration handshake{};   ///< TLS, waiting for its turn included.
+    duration first_byte{};  ///< From assignment to the end of the response head.
+    duration body{};        ///< From there to the last octet.
+    duration total{};       ///< From the call to the completion.
+};
+
+/// The connection that served (or last tried) an exchange.
+struct connection_info {
+    std::string peer_address;    ///< "127.0.0.1:443", "[::1]:443" or "unix:/path"; empty if none.
+    bool reused = false;         ///< It had served another exchange, or was warm, before.
+    bool tls = false;
+    bool tls_resumed = false;    ///< Its handshake resumed a session.
+    std::string tls_version;     ///< "TLSv1.3"; empty on plaintext.
+    std::string tls_cipher;
+    std::string alpn;            ///< What ALPN chose; empty if nothing.
+};
+
+/// Filled as far as the exchange came, also when it failed: `status` 0 means no response head.
+struct response {
+    unsigned status = 0;
+    unsigned version = 11;  ///< 10, 11 or 20.
+    std::string reason;     ///< The reason phrase; may be empty; never needed.
+    hearth::headers headers;
+    std::string body;
+    hearth::headers trailers;
+    hearth::timings timings;
+    connection_info connection;
+    unsigned attempts = 0;  ///< How many times the exchange was put on a connection.
+    hearth::failure failure;
+};
+
+/// The head of a streamed response.
+struct response_head {
+    unsigned status = 0;
+    unsigned version = 11;
+    std::string reason;
+    hearth::headers headers;
+    connection_info connection;
+};
+
+HEARTH_END_NAMESPACE
