@@ -1,0 +1,112 @@
+// The order of handshake slices, see handshake_scheduler.hpp.
+#include "core/handshake_scheduler.hpp"
+
+namespace hearth::core {
+namespace {
+
+// Moves an eighth of the way to each new cost: settles within some ten slices, and one slice that was
+// descheduled midway does not rule the estimate.
+void learn(duration& estimate, duration cost) {
+    estimate = estimate == duration::zero() ? cost : estimate + (cost - estimate) / 8;
+}
+
+}  // namespace
+
+handshake_scheduler::handshake_scheduler(const handshake_config& config) : config_(config) {}
+
+void handshake_scheduler::add(connection_id connection, std::uint64_t age) {
+    if (connection.index >= entries_.size()) entries_.resize(connection.index + 1);
+    entry& e = entries_[connection.index];
+    HEARTH_ASSERT(e.at == place::absent);
+    e = {};
+    e.generation = connection.generation;
+    e.at = place::parked;
+    e.age = age;
+    ++size_;
+}
+
+bool handshake_scheduler::set_need(connection_id connection, handshake_need need) {
+    entry* e = find(connection);
+    if (e == nullptr || e->at == place::finished) return false;
+    if (e->at == place::running) {
+        e->pending = need;
+        return true;
+    }
+    // A hello was said already: what is here can only be the peer's answer.
+    if (e->is_past_hello && need == handshake_need::hello) return false;
+    park(*e);
+    if (need == handshake_need::none) return true;
+    // Before its hello nothing can have been answered: whatever is wanted, the hello is next.
+    enqueue(connection, *e, e->is_past_hello ? handshake_need::flight : handshake_need::hello);
+    return true;
+}
+
+bool handshake_scheduler::on_slice_done(connection_id connection, duration cost,
+                                        slice_outcome outcome) {
+    entry* e = find(connection);
+    if (e == nullptr || e->at != place::running) return false;
+    learn(e->need == handshake_need::hello ? hello_cost_ : flight_cost_, cost);
+    const bool has_more = outcome == slice_outcome::more || e->pending == handshake_need::flight;
+    e->pending = handshake_need::none;
+    e->at = place::parked;
+    if (outcome == slice_outcome::done || outcome == slice_outcome::failed) {
+        e->at = place::finished;
+        leave_hello(*e);
+    } else if (has_more) {
+        enqueue(connection, *e, handshake_need::flight);
+    }
+    return true;
+}
+
+void handshake_scheduler::remove(connection_id connection) {
+    entry* e = find(connection);
+    if (e == nullptr) return;
+    park(*e);
+    leave_hello(*e);
+    e->at = place::absent;
+    --size_;
+}
+
+connection_id handshake_scheduler::next() {
+    if (slices_left_ == 0 || !wants_turn()) return {};
+    --slices_left_;
+    const bool is_flight = !flights_.empty();
+    const connection_id connection = is_flight ? flights_.pop() : hellos_.pop();
+    entry& e = entries_[connection.index];
+    e.handle = 0;
+    e.at = place::running;
+    if (!e.is_past_hello) {
+        e.is_past_hello = true;
+        ++past_hello_;
+    }
+    return connection;
+}
+
+bool handshake_scheduler::wants_turn() const {
+    return !flights_.empty() || (!hellos_.empty() && may_say_hello());
+}
+
+handshake_scheduler::entry* handshake_scheduler::find(connection_id connection) {
+    if (connection.index >= entries_.size()) return nullptr;
+    entry& e = entries_[connection.index];
+    return e.at != place::absent && e.generation == connection.generation ? &e : nullptr;
+}
+
+void handshake_scheduler::enqueue(connection_id connection, entry& e, handshake_need need) {
+    e.need = need;
+    e.at = place::queued;
+    queue_of(need).set(e.handle, e.age, connection);
+}
+
+void handshake_scheduler::park(entry& e) {
+    if (e.at == place::queued) queue_of(e.need).remove(e.handle);
+    e.at = place::parked;
+}
+
+void handshake_scheduler::leave_hello(entry& e) {
+    if (!e.is_past_hello) return;
+    e.is_past_hello = false;
+    --past_hello_;
+}
+
+}  // namespace hearth::core

@@ -1,0 +1,88 @@
+// handshake_scheduler: which handshake runs its next slice, and whether one may run at all.
+//
+// Theory. The costly step of a TLS handshake is the client's answer to the server's flight. Running all
+// handshakes a little makes all of them late; running the one nearest to done first makes as many as
+// possible useful. So slices whose server flight is here come first, then ClientHellos, each by age of
+// the dial; and a ClientHello, which brings a costly slice later, leaves only while fewer than
+// `max_concurrent` handshakes are past theirs. What waits for the network costs nothing and is in no
+// queue. Each turn runs at most `slices_per_turn`, after established exchanges had theirs.
+//
+//   parked ──hello──▶ queued ──next──▶ running ──waiting──▶ parked ──flight──▶ queued ...
+//                                         └──done, failed──▶ (past its hello until removed)
+//
+// Invariant: `past_hello` = handshakes that ran their hello slice and are not removed or done.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/handle_heap.hpp"
+#include "base/id.hpp"
+#include "base/time.hpp"
+#include "core/action.hpp"
+#include "hearth/config.hpp"
+
+namespace hearth::core {
+
+using base::duration;
+
+class handshake_scheduler {
+public:
+    explicit handshake_scheduler(const handshake_config& config);
+
+    /// TCP of `connection` is up. `age`: smaller is older.
+    void add(connection_id connection, std::uint64_t age);
+    /// Its next slice became possible, or (`none`) is not any more. False if there is no such handshake.
+    [[nodiscard]] bool set_need(connection_id connection, handshake_need need);
+    /// The slice given out by `next` has ended. False if none was running.
+    [[nodiscard]] bool on_slice_done(connection_id connection, duration cost, slice_outcome outcome);
+    /// It became usable or is gone. Nothing happens if it is unknown.
+    void remove(connection_id connection);
+
+    /// A new turn: `slices_per_turn` slices may run.
+    void begin_turn() { slices_left_ = config_.slices_per_turn; }
+    /// Takes the slice to run next; an invalid id if none may run in this turn.
+    [[nodiscard]] connection_id next();
+    /// Whether a slice could run, given a turn.
+    [[nodiscard]] bool wants_turn() const;
+
+    [[nodiscard]] std::uint32_t past_hello() const { return past_hello_; }
+    [[nodiscard]] std::size_t size() const { return size_; }
+    /// Smoothed CPU cost of a slice that makes a ClientHello, and of one that answers a flight.
+    [[nodiscard]] duration hello_cost() const { return hello_cost_; }
+    [[nodiscard]] duration flight_cost() const { return flight_cost_; }
+
+private:
+    enum class place : std::uint8_t { absent, parked, queued, running, finished };
+    struct entry {
+        std::uint32_t generation = 0;
+        place at = place::absent;
+        bool is_past_hello = false;
+        handshake_need need = handshake_need::none;     // queued: which queue; running: what runs
+        handshake_need pending = handshake_need::none;  // reported while running
+        base::heap_handle handle = 0;
+        std::uint64_t age = 0;
+    };
+    using queue = base::handle_heap<std::uint64_t, connection_id>;
+
+    [[nodiscard]] entry* find(connection_id connection);
+    [[nodiscard]] queue& queue_of(handshake_need need) {
+        return need == handshake_need::flight ? flights_ : hellos_;
+    }
+    [[nodiscard]] bool may_say_hello() const { return past_hello_ < config_.max_concurrent; }
+    void enqueue(connection_id connection, entry& e, handshake_need need);
+    void park(entry& e);
+    void leave_hello(entry& e);
+
+    const handshake_config config_;
+    std::vector<entry> entries_;  // by connection index
+    queue flights_;
+    queue hellos_;
+    std::uint32_t slices_left_ = 0;
+    std::uint32_t past_hello_ = 0;
+    std::size_t size_ = 0;
+    duration hello_cost_{};
+    duration flight_cost_{};
+};
+
+}  // namespace hearth::core

@@ -1,0 +1,88 @@
+// Places, leases and the lines for them, see limits.hpp.
+#include "core/limits.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+
+namespace hearth::core {
+
+limits::limits(std::uint32_t leases, std::uint32_t total) : held_(leases), total_(total) {}
+
+void limits::add_origin(std::uint32_t limit) { origins_.push_back({.limit = limit}); }
+
+void limits::open(std::uint32_t origin) {
+    HEARTH_ASSERT(has_room(origin) && has_lease());
+    ++origins_[origin].count;
+    ++used_;
+}
+
+void limits::close(std::uint32_t origin) {
+    HEARTH_ASSERT(origins_[origin].count > 0 && used_ > 0);
+    --origins_[origin].count;
+    --used_;
+}
+
+void limits::set_demand(std::uint32_t origin, std::uint32_t for_waiters, std::uint32_t in_all) {
+    origin_entry& entry = origins_[origin];
+    const bool was_in_line = entry.in_all != 0;
+    const bool will_be_in_line = in_all != 0;
+    const bool same_line = (entry.for_waiters != 0) == (for_waiters != 0);
+    if (was_in_line && !(will_be_in_line && same_line)) line_of(entry).remove(origin, links());
+    wanted_ += in_all;
+    wanted_ -= entry.in_all;
+    entry.for_waiters = for_waiters;
+    entry.in_all = in_all;
+    if (will_be_in_line && !(was_in_line && same_line)) line_of(entry).push_back(origin, links());
+}
+
+std::uint32_t limits::first_in_line() const {
+    return lines_[0].empty() ? lines_[1].front() : lines_[0].front();
+}
+
+void limits::rotate(std::uint32_t origin) {
+    origin_entry& entry = origins_[origin];
+    if (entry.in_all == 0) return;
+    line_of(entry).remove(origin, links());
+    line_of(entry).push_back(origin, links());
+}
+
+std::uint32_t limits::take_request() {
+    const std::uint64_t coming = std::uint64_t{held_} - used_ + requested_;
+    const std::uint64_t may_come = total_ > held_ ? total_ - held_ : 0;
+    if (wanted_ <= coming || requested_ >= may_come) return 0;
+    const auto more =
+        static_cast<std::uint32_t>(std::min(wanted_ - coming, may_come - requested_));
+    requested_ += more;
+    return more;
+}
+
+void limits::grant(std::uint32_t leases) {
+    held_ += leases;
+    requested_ -= std::min(requested_, leases);
+}
+
+bool limits::give_back() {
+    if (recalled_ == 0 || !has_lease()) return false;
+    --recalled_;
+    --held_;
+    return true;
+}
+
+void limits::check_invariants() const {
+    std::uint64_t used = 0;
+    std::uint64_t wanted = 0;
+    std::size_t in_line = 0;
+    for (const origin_entry& entry : origins_) {
+        HEARTH_ASSERT(entry.count <= entry.limit);
+        HEARTH_ASSERT(entry.for_waiters <= entry.in_all);
+        used += entry.count;
+        wanted += entry.in_all;
+        in_line += entry.in_all != 0 ? 1 : 0;
+    }
+    HEARTH_ASSERT(used == used_ && used_ <= held_);
+    HEARTH_ASSERT(wanted == wanted_);
+    HEARTH_ASSERT(in_line == lines_[0].size() + lines_[1].size());
+}
+
+}  // namespace hearth::core

@@ -1,0 +1,102 @@
+// origin_pool: the connections and waiters of one origin, in the order they are to be used.
+//
+// Rules.
+//  - An exchange takes the most recently used idle connection, so that what is not needed ages out; one
+//    that was never used before is kept back for exchanges that want a fresh one while a used one is
+//    there. With no idle one it takes the active connection with the fewest exchanges.
+//  - Waiters are served in the order they came. One that wants a fresh connection is passed over by
+//    connections that have carried an exchange, and keeps its place.
+//  - `change` is the only writer of a connection's state. It checks the transition against the table in
+//    connection_state.hpp and moves the connection to the list the new state calls for.
+//
+// Invariants: each connection is in the list its state calls for and no other; counts equal lists.
+// Records live in `record_tables`, which every call is given; called by the pool alone.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "core/records.hpp"
+
+namespace hearth::core {
+
+class origin_pool {
+public:
+    // Connections.
+    /// Takes in a connection that was just made (`dialing`).
+    void add(record_tables& tables, connection_record& connection);
+    /// Moves `connection` to its next state and list.
+    void change(record_tables& tables, connection_record& connection, connection_event event);
+    /// What an exchange would take now: an index of a connection, or `no_index`.
+    [[nodiscard]] std::uint32_t pick(bool fresh) const;
+    /// The connection that has been idle longest.
+    [[nodiscard]] std::uint32_t oldest_idle(const record_tables& tables) const;
+    /// The connection that has been idle longest among those that carried an exchange.
+    [[nodiscard]] std::uint32_t oldest_used() const { return used_.back(); }
+    /// The connection that has been draining a cancelled response longest.
+    [[nodiscard]] std::uint32_t oldest_draining() const { return draining_.front(); }
+    /// The dial that began last.
+    [[nodiscard]] std::uint32_t youngest_coming() const { return coming_.back(); }
+
+    [[nodiscard]] std::uint32_t count(connection_state state) const {
+        return counts_[static_cast<std::size_t>(state)];
+    }
+    [[nodiscard]] std::uint32_t coming() const {
+        return count(connection_state::dialing) + count(connection_state::handshaking);
+    }
+    [[nodiscard]] std::uint32_t ready() const {
+        return count(connection_state::idle) + count(connection_state::active) +
+               count(connection_state::full);
+    }
+    [[nodiscard]] std::uint32_t idle_used() const { return size_of(used_); }
+    [[nodiscard]] std::uint32_t cancelled() const { return size_of(draining_); }
+
+    // Waiters.
+    void enqueue(record_tables& tables, std::uint32_t exchange);
+    void dequeue(record_tables& tables, std::uint32_t exchange);
+    /// The waiter that came first, or `no_index`.
+    [[nodiscard]] std::uint32_t first_waiter(const record_tables& tables) const;
+    /// The first waiter that can use a connection which has, or has not, carried an exchange.
+    [[nodiscard]] std::uint32_t first_waiter_for(const record_tables& tables,
+                                                 bool has_carried) const {
+        return has_carried ? ordinary_.front() : first_waiter(tables);
+    }
+    [[nodiscard]] std::uint32_t waiters() const { return size_of(ordinary_) + size_of(fresh_); }
+    [[nodiscard]] std::uint32_t fresh_waiters() const { return size_of(fresh_); }
+
+    /// Asserts that each list holds what it should, by a full scan of them.
+    void check_invariants(const record_tables& tables, std::uint32_t origin) const;
+
+private:
+    /// Connections with this many exchanges or more are not told apart.
+    static constexpr std::uint32_t max_buckets = 256;
+
+    [[nodiscard]] static std::uint32_t size_of(const base::index_list& list) {
+        return static_cast<std::uint32_t>(list.size());
+    }
+    void file(record_tables& tables, connection_record& connection);
+    void unfile(record_tables& tables, connection_record& connection);
+    void file_available(record_tables& tables, connection_record& connection);
+    void unfile_available(record_tables& tables, connection_record& connection);
+    [[nodiscard]] base::index_list& queue_of(const exchange_record& exchange) {
+        return exchange.wants_fresh ? fresh_ : ordinary_;
+    }
+    void check_list(const record_tables& tables, std::uint32_t origin,
+                    const base::index_list& list, filed_in filed) const;
+    void check_queue(const record_tables& tables, std::uint32_t origin,
+                     const base::index_list& queue, bool fresh) const;
+
+    base::index_list used_;      // idle
+    base::index_list unused_;    // idle
+    base::index_list ordinary_;  // waiters
+    base::index_list fresh_;     // waiters that want a fresh connection
+    std::array<std::uint32_t, connection_state_count> counts_{};
+    base::index_list coming_;
+    base::index_list draining_;
+    std::vector<base::index_list> available_;  // by number of exchanges; empty for HTTP/1.1
+    std::uint32_t lowest_ = 0;                 // no bucket below it holds anything
+    std::uint32_t available_count_ = 0;
+};
+
+}  // namespace hearth::core

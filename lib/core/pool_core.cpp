@@ -1,0 +1,363 @@
+// Exchanges: how they get a connection, wait for one, and leave it. The rest of pool_core's inside is
+// in the other pool_*.cpp, see pool_state.hpp.
+#include "core/pool_core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/pool_state.hpp"
+
+namespace hearth::core {
+
+using implementation = pool_core::implementation;
+
+implementation::implementation(const pool_settings& settings, std::uint64_t seed,
+                               std::uint32_t leases)
+    : settings_(settings),
+      dial_timeouts_{settings.timeouts.name, settings.timeouts.connect,
+                     settings.timeouts.handshake, settings.attempt_delay},
+      backoff_bounds_{settings.pool.min_backoff, settings.pool.max_backoff},
+      random_(seed),
+      limits_(leases, settings.pool.max_connections),
+      scheduler_(settings.handshake),
+      actions_(1024) {}
+
+origin_id implementation::add_origin(time_point now, const origin_settings& settings) {
+    set_time(now);
+    const origin_id id = origins_.emplace();
+    origin_record& origin = origins_[id];
+    origin.id = id;
+    origin.settings = settings;
+    limits_.add_origin(settings.max_connections != 0 ? settings.max_connections
+                                                     : settings_.pool.max_connections_per_origin);
+    touched_.reserve(origins_.size());
+    return id;
+}
+
+void implementation::acquire(time_point now, const acquire_params& params) {
+    advance(now);
+    exchange_record* exchange = tables_.exchanges.open(params.exchange);
+    origin_record* origin = origins_.find(params.origin);
+    HEARTH_ASSERT(exchange != nullptr && origin != nullptr);
+    const action refusal{.kind = action_kind::fail, .exchange = params.exchange,
+                         .origin = params.origin};
+    if (exchange == nullptr || origin == nullptr || is_draining_) {
+        action refused = refusal;
+        refused.failure = wait_failure::draining;
+        return emit(refused);
+    }
+    if (params.deadline <= now_) {
+        action refused = refusal;
+        refused.failure = wait_failure::deadline;
+        return emit(refused);
+    }
+    exchange->origin = params.origin.index;
+    exchange->wants_fresh = params.fresh_connection;
+    const std::uint32_t picked = origin->pool.pick(params.fresh_connection);
+    if (picked != no_index) {
+        ++exchanges_;
+        assign(tables_.connections.at(picked), params.exchange.index);
+        return settle();
+    }
+    if (!may_wait(*origin, params.fresh_connection)) {
+        ++origin->counters.queue_refused;
+        const bool has_cause = origin->backoff.is_failing() && origin->pool.ready() == 0;
+        action refused = refusal;
+        refused.failure = has_cause ? wait_failure::dial : wait_failure::queue_full;
+        return emit(refused);
+    }
+    ++exchanges_;
+    wait(*origin, params.exchange.index, params);
+    settle();
+}
+
+// A waiter that a dial, in progress or permitted, will serve is not held against the bound.
+bool implementation::may_wait(const origin_record& origin, bool fresh) const {
+    const std::uint64_t covered =
+        std::uint64_t{origin.pool.coming()} * origin.exchanges_per_connection;
+    if (origin.pool.waiters() < covered + settings_.pool.max_waiters) return true;
+    if (dial_hold(origin) > now_) return false;
+    const bool has_room = limits_.has_room(origin.id.index) || room_to_make(origin) != 0 ||
+                          (fresh && origin.pool.idle_used() != 0);
+    // "Full" is said only when no other shard can have a lease to give.
+    const bool has_lease = limits_.has_lease() || !tables_.idle_by_age.empty() ||
+                           !tables_.draining_by_age.empty() || limits_.may_grow();
+    return has_room && has_lease;
+}
+
+void implementation::wait(origin_record& origin, std::uint32_t index,
+                          const acquire_params& params) {
+    exchange_record& exchange = tables_.exchanges.at(index);
+    exchange.state = exchange_state::waiting;
+    exchange.since = now_;
+    exchange.failed_dials_before = origin.dial_failures;
+    exchange.permanent_failures_before = origin.permanent_failures;
+    const time_point patience_ends = base::after(now_, settings_.timeouts.queue);
+    exchange.on_expiry = params.deadline <= patience_ends ? wait_failure::deadline
+                                                          : wait_failure::queue_timeout;
+    deadlines_.set(exchange.timer, std::min(params.deadline, patience_ends),
+                   {timed_kind::waiter, index});
+    origin.pool.enqueue(tables_, index);
+    touch(origin);
+}
+
+// Puts an exchange that is in no queue on a connection with room.
+void implementation::assign(connection_record& connection, std::uint32_t index) {
+    exchange_record& exchange = tables_.exchanges.at(index);
+    origin_record& origin = origin_of(connection);
+    HEARTH_ASSERT(connection.has_room());
+    ++connection.exchanges;
+    origin.pool.change(tables_, connection,
+                       connection.has_room() ? connection_event::taken : connection_event::filled);
+    connection.has_carried = true;
+    connection.assigned.push_back(index, tables_.exchange_links());
+    exchange.state = exchange_state::assigned;
+    exchange.connection = connection.id.index;
+    exchange.since = now_;
+    ++origin.counters.exchanges;
+    emit({.kind = action_kind::assign,
+          .connection = connection.id,
+          .exchange = {index, exchange.generation},
+          .origin = origin.id});
+}
+
+void implementation::cancel(time_point now, exchange_id name) {
+    set_time(now);
+    exchange_record* exchange = tables_.exchanges.find(name);
+    if (exchange == nullptr || exchange->state != exchange_state::waiting) {
+        ++stale_facts_;
+        return;
+    }
+    end_waiter(name.index);
+    settle();
+}
+
+void implementation::end_waiter(std::uint32_t index) {
+    exchange_record& exchange = tables_.exchanges.at(index);
+    origin_record& origin = origins_.at(exchange.origin);
+    origin.pool.dequeue(tables_, index);
+    deadlines_.remove(exchange.timer);
+    tables_.exchanges.close(index);
+    --exchanges_;
+    touch(origin);
+}
+
+void implementation::fail_waiter(std::uint32_t index, wait_failure failure) {
+    origin_record& origin = origins_.at(tables_.exchanges.at(index).origin);
+    const exchange_id name = tables_.exchanges.id_of(index);
+    if (failure == wait_failure::queue_timeout || failure == wait_failure::deadline) {
+        ++origin.counters.queue_timeouts;
+    }
+    end_waiter(index);
+    emit({.kind = action_kind::fail, .failure = failure, .exchange = name, .origin = origin.id});
+}
+
+bool implementation::find_assigned(connection_id connection_name, exchange_id exchange_name,
+                                   connection_record*& connection, exchange_record*& exchange) {
+    connection = tables_.connections.find(connection_name);
+    exchange = tables_.exchanges.find(exchange_name);
+    const bool fits = connection != nullptr && exchange != nullptr &&
+                      exchange->state != exchange_state::waiting &&
+                      exchange->connection == connection_name.index;
+    if (!fits) ++stale_facts_;
+    return fits;
+}
+
+void implementation::cancel_assigned(time_point now, connection_id connection_name,
+                                     exchange_id exchange_name, const cancel_facts& facts) {
+    advance(now);
+    connection_record* connection = nullptr;
+    exchange_record* exchange = nullptr;
+    if (!find_assigned(connection_name, exchange_name, connection, exchange)) return;
+    if (exchange->state == exchange_state::cancelled) {
+        ++stale_facts_;
+        return;
+    }
+    if (connection->max_exchanges > 1) {
+        emit({.kind = action_kind::reset, .connection = connection_name,
+              .exchange = exchange_name, .origin = origin_of(*connection).id});
+        detach(*connection, exchange_name.index);
+        release(*connection);
+    } else if (is_worth_draining(*connection, *exchange, facts)) {
+        begin_drain(*connection, exchange_name.index);
+    } else {
+        close(*connection, close_reason::cancelled);
+    }
+    settle();
+}
+
+// Draining saves a handshake and holds a slot; where it would have to give way at once, would surely not
+// end in time, or saves a connection nobody could use again, closing is better.
+bool implementation::is_worth_draining(const connection_record& connection,
+                                       const exchange_record& exchange,
+                                       const cancel_facts& facts) {
+    const pool_config& pool = settings_.pool;
+    const origin_record& origin = origin_of(connection);
+    if (pool.on_cancel == cancel_policy::close || is_draining_) return false;
+    if (!facts.request_complete || !facts.response_delimited) return false;
+    if (connection.is_retiring || connection.retire_at <= now_) return false;
+    if (origin.pool.cancelled() >= pool.max_draining_per_origin) return false;
+    if (pool.drain_bytes == 0 || pool.drain_timeout <= duration::zero()) return false;
+    if (pool.on_cancel == cancel_policy::drain) return true;
+    const bool is_blocked = uncovered(origin) != 0 && dial_hold(origin) <= now_ &&
+                            !limits_.has_room(connection.origin);
+    if (is_blocked || limits_.waiters_in_line()) return false;
+    if (exchange.is_answered) return true;
+    return origin.first_byte - (now_ - exchange.since) <= pool.drain_timeout;
+}
+
+void implementation::begin_drain(connection_record& connection, std::uint32_t index) {
+    origin_record& origin = origin_of(connection);
+    tables_.exchanges.at(index).state = exchange_state::cancelled;
+    connection.is_cancelled = true;
+    origin.pool.change(tables_, connection, connection_event::drain);
+    arm(connection, timed_kind::drain, base::after(now_, settings_.pool.drain_timeout));
+    emit({.kind = action_kind::drain,
+          .connection = connection.id,
+          .exchange = tables_.exchanges.id_of(index),
+          .origin = origin.id,
+          .value = settings_.pool.drain_bytes});
+    touch(origin);  // it is not ready any more, and may have to give way
+}
+
+void implementation::on_first_byte(time_point now, connection_id connection_name,
+                                   exchange_id exchange_name) {
+    advance(now);
+    connection_record* connection = nullptr;
+    exchange_record* exchange = nullptr;
+    if (find_assigned(connection_name, exchange_name, connection, exchange) &&
+        !std::exchange(exchange->is_answered, true) &&
+        exchange->state == exchange_state::assigned) {
+        // Smoothed over some eight answers. Those of cancelled exchanges never count: they are late.
+        duration& learned = origin_of(*connection).first_byte;
+        const duration took = now_ - exchange->since;
+        learned = learned == duration::zero() ? took : learned + (took - learned) / 8;
+    }
+    settle();
+}
+
+void implementation::on_exchange_done(time_point now, connection_id connection_name,
+                                      exchange_id exchange_name, exchange_outcome outcome) {
+    advance(now);
+    connection_record* connection = nullptr;
+    exchange_record* exchange = nullptr;
+    if (find_assigned(connection_name, exchange_name, connection, exchange)) {
+        detach(*connection, exchange_name.index);
+        if (outcome == exchange_outcome::failed) {
+            retire(*connection, close_reason::peer_error);
+        } else if (outcome == exchange_outcome::not_reusable) {
+            retire(*connection, close_reason::not_reusable);
+        }
+        release(*connection);
+    }
+    settle();
+}
+
+void implementation::detach(connection_record& connection, std::uint32_t index) {
+    connection.assigned.remove(index, tables_.exchange_links());
+    tables_.exchanges.close(index);
+    --connection.exchanges;
+    --exchanges_;
+}
+
+// No new exchange on it; what it carries may end. The first reason stays.
+void implementation::retire(connection_record& connection, close_reason reason) {
+    if (connection.is_retiring) return;
+    connection.is_retiring = true;
+    connection.retire_reason = reason;
+}
+
+// An exchange has left `connection`: what becomes of it?
+void implementation::release(connection_record& connection) {
+    origin_record& origin = origin_of(connection);
+    if (connection.retire_at <= now_) retire(connection, close_reason::lifetime);
+    if (connection.is_retiring) {
+        if (connection.exchanges == 0) {
+            close(connection, connection.retire_reason);
+        } else if (connection.state != connection_state::draining) {
+            origin.pool.change(tables_, connection, connection_event::drain);
+            touch(origin);
+        }
+        return;
+    }
+    if (connection.is_cancelled) {
+        deadlines_.remove(connection.timer);
+        origin.pool.change(tables_, connection, connection_event::recovered);
+        connection.is_cancelled = false;
+        touch(origin);
+    }
+    offer(connection);
+}
+
+// Gives its room to waiters; what is left of it rests.
+void implementation::offer(connection_record& connection) {
+    origin_record& origin = origin_of(connection);
+    while (connection.has_room()) {
+        const std::uint32_t index =
+            origin.pool.first_waiter_for(tables_, connection.has_carried);
+        if (index == no_index) break;
+        origin.pool.dequeue(tables_, index);
+        deadlines_.remove(tables_.exchanges.at(index).timer);
+        assign(connection, index);
+        touch(origin);
+    }
+    if (!connection.has_room()) return;
+    if (connection.exchanges != 0) {
+        origin.pool.change(tables_, connection, connection_event::taken);
+        return;
+    }
+    connection.idle_since = now_;
+    if (connection.state != connection_state::idle) {
+        origin.pool.change(tables_, connection, connection_event::emptied);
+    }
+    rest(connection);
+}
+
+// The connection became idle.
+void implementation::rest(connection_record& connection) {
+    origin_record& origin = origin_of(connection);
+    if (is_draining_) return close(connection, close_reason::client_closed);
+    const time_point end = connection.idle_end();
+    // An idle deadline that is too early is left in place and corrected when it comes: on the warm path
+    // a connection is taken and rests again far more often than it expires.
+    if (connection.timer == 0 || connection.armed > end) {
+        arm(connection, timed_kind::idle, end);
+    }
+    const auto& max_idle = settings_.pool.max_idle_per_origin;
+    if (max_idle && origin.pool.count(connection_state::idle) > *max_idle) {
+        close(tables_.connections.at(origin.pool.oldest_idle(tables_)), close_reason::idle_limit);
+    }
+}
+
+void implementation::on_draining(time_point now, connection_id name) {
+    advance(now);
+    connection_record* connection = tables_.connections.find(name);
+    if (connection == nullptr || is_coming(connection->state)) {
+        ++stale_facts_;
+    } else {
+        retire(*connection, close_reason::not_reusable);
+        if (connection->exchanges == 0) {
+            close(*connection, connection->retire_reason);
+        } else if (connection->state != connection_state::draining) {
+            origin_record& origin = origin_of(*connection);
+            origin.pool.change(tables_, *connection, connection_event::drain);
+            touch(origin);
+        }
+    }
+    settle();
+}
+
+void implementation::on_closed(time_point now, connection_id name, close_reason reason) {
+    advance(now);
+    connection_record* connection = tables_.connections.find(name);
+    if (connection == nullptr) {
+        ++stale_facts_;
+    } else if (is_coming(connection->state)) {
+        fail_dial(*connection, dial_failure::connect_failed, false);
+    } else {
+        forget(*connection, reason);
+    }
+    settle();
+}
+
+}  // namespace hearth::core

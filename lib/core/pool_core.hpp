@@ -1,0 +1,144 @@
+// pool_core: the pool's decisions, for the origins one shard owns. No bytes, clocks, threads or I/O.
+//
+// Calling order (the sans-I/O contract, lib/README.md): any input below, with a `now` that never goes
+// back; then `poll_action` until it says false; then `next_deadline` to arm the one timer. Facts about
+// dead ids are dropped and counted. Core creates connection ids (`action_kind::dial`); the shard creates
+// exchange ids. A connection is core's until core says `close` or the shard says it is gone
+// (`on_closed`, `on_dial_failed`).
+//
+// The rules, each of which is a test:
+//  - open + dialing connections never exceed the origin's limit, nor all together the leases held.
+//  - dials in progress <= waiters not yet served + missing warm connections (late binding: a freed
+//    connection or a finished dial goes to the waiter that is next, whoever asked for the dial).
+//  - a dial outlives the exchange that wanted it; when it completes unasked it becomes idle.
+//  - a failed dial fails at most those waiters whose patience is over (settings below), never all.
+//  - each exchange given to `acquire` ends in exactly one `assign` or one `fail`, unless `cancel`led
+//    before that.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/id.hpp"
+#include "base/time.hpp"
+#include "core/action.hpp"
+#include "hearth/config.hpp"
+#include "hearth/stats.hpp"
+
+namespace hearth::core {
+
+using base::duration;
+using base::time_point;
+
+/// Core's own constant copy of what config says, validated before.
+struct pool_settings {
+    pool_config pool;
+    handshake_config handshake;
+    timeouts_config timeouts;
+    duration attempt_delay = std::chrono::milliseconds{250};
+};
+
+/// What is fixed about an origin when it is interned.
+struct origin_settings {
+    bool tls = true;
+    /// Per-origin override of `pool.max_connections_per_origin`.
+    std::uint32_t max_connections = 0;  // 0 = the pool's
+};
+
+struct acquire_params {
+    exchange_id exchange;
+    origin_id origin;
+    time_point deadline = base::never;  ///< Absolute; fails with `deadline` when it passes.
+    bool fresh_connection = false;      ///< Only a connection that has carried no exchange yet.
+};
+
+/// Facts about a connection that became usable.
+struct ready_facts {
+    bool resumed = false;           ///< TLS session resumption; false on plaintext.
+    std::uint32_t max_streams = 1;  ///< 1 for HTTP/1.1.
+};
+
+/// Facts that price draining against closing when an assigned exchange is cancelled.
+struct cancel_facts {
+    bool request_complete = false;   ///< The request has left in full.
+    bool response_delimited = true;  ///< Not close-delimited, upgraded or already closing.
+};
+
+class pool_core {
+public:
+    /// `leases`: how many connections this core may have at first (of `pool.max_connections`).
+    pool_core(const pool_settings& settings, std::uint64_t seed, std::uint32_t leases);
+    ~pool_core();
+    pool_core(const pool_core&) = delete;
+    pool_core& operator=(const pool_core&) = delete;
+
+    // Commands.
+    [[nodiscard]] origin_id add_origin(time_point now, const origin_settings& settings);
+    void acquire(time_point now, const acquire_params& params);
+    /// Withdraws a waiter. An assigned exchange is withdrawn by `cancel_assigned`.
+    void cancel(time_point now, exchange_id exchange);
+    /// The caller of an assigned exchange is gone. Answers `drain`, `reset` or `close`.
+    void cancel_assigned(time_point now, connection_id connection, exchange_id exchange,
+                         const cancel_facts& facts);
+    /// Has `count` connections ready (idle or busy), dialling what is missing. Ends in `warmed` with
+    /// `ticket` when they are there, when a dial failed, or at `deadline`.
+    void warm(time_point now, origin_id origin, std::uint32_t count, std::uint64_t ticket,
+              time_point deadline);
+    /// Refuses new exchanges, lets assigned and waiting ones end, closes what is idle, ends in `drained`.
+    void drain(time_point now);
+    /// Closes every connection at once with `client_closed` and forgets all waiters (no `fail`).
+    void shut_down(time_point now);
+
+    // Facts about dials.
+    /// `families`: one entry per address, in the order to try, true for IPv6.
+    void on_resolved(time_point now, connection_id connection, std::span<const bool> families);
+    void on_connected(time_point now, connection_id connection, std::uint32_t address);
+    void on_connect_failed(time_point now, connection_id connection, std::uint32_t address);
+    void on_handshake_need(time_point now, connection_id connection, handshake_need need);
+    void on_slice_done(time_point now, connection_id connection, duration cost,
+                       slice_outcome outcome);
+    void on_ready(time_point now, connection_id connection, const ready_facts& facts);
+    void on_dial_failed(time_point now, connection_id connection, dial_failure failure);
+
+    // Facts about usable connections.
+    /// The response head (first octet of the answer) of an exchange is here.
+    void on_first_byte(time_point now, connection_id connection, exchange_id exchange);
+    void on_exchange_done(time_point now, connection_id connection, exchange_id exchange,
+                          exchange_outcome outcome);
+    /// No new exchanges on it any more (GOAWAY, `connection: close` seen early).
+    void on_draining(time_point now, connection_id connection);
+    /// The connection is gone: the peer closed or broke it. Its exchanges were reported before.
+    void on_closed(time_point now, connection_id connection, close_reason reason);
+
+    // Facts about the shard.
+    /// Established I/O was served: answers `step` for the slices this turn may run.
+    void on_turn(time_point now);
+    void on_timer(time_point now);
+    void on_lease(time_point now, std::uint32_t granted);
+    /// Another shard waits for leases: give back what is unused, closing idle connections if needed.
+    void on_lease_recall(time_point now, std::uint32_t wanted);
+
+    // Outputs.
+    [[nodiscard]] bool poll_action(action& out);
+    [[nodiscard]] time_point next_deadline() const;
+    /// True if a handshake could run a slice: the shard owes an `on_turn`.
+    [[nodiscard]] bool wants_turn() const;
+
+    // Getters.
+    [[nodiscard]] std::size_t origin_count() const;
+    /// Numbers of one origin; `origin` (the text) is left empty.
+    [[nodiscard]] origin_stats stats(time_point now, origin_id origin) const;
+    [[nodiscard]] std::uint64_t stale_facts() const;
+    [[nodiscard]] std::uint32_t leases_held() const;
+    [[nodiscard]] std::uint32_t leases_used() const;
+    /// Full scan of all invariants; aborts (checked builds) at the first broken one.
+    void check_invariants() const;
+
+    class implementation;  // pool_state.hpp
+
+private:
+    std::unique_ptr<implementation> implementation_;
+};
+
+}  // namespace hearth::core

@@ -1,0 +1,272 @@
+// Dials, from the decision to dial until the connection is usable or has failed, and the end of
+// connections. Part of pool_core's inside, see pool_state.hpp.
+#include <algorithm>
+
+#include "core/pool_state.hpp"
+
+namespace hearth::core {
+
+using implementation = pool_core::implementation;
+
+namespace {
+
+// Repeating the dial would not help: waiting for it is not worth anybody's patience.
+[[nodiscard]] bool is_permanent(dial_failure failure) {
+    return failure == dial_failure::certificate_rejected ||
+           failure == dial_failure::name_not_found || failure == dial_failure::handshake_failed;
+}
+
+// `value` less a random part of at most `share` of it.
+[[nodiscard]] duration jittered(duration value, double share, base::prng& random) {
+    const double part = share * random.unit();
+    return value - std::chrono::duration_cast<duration>(value * part);
+}
+
+}  // namespace
+
+void implementation::begin_dial(origin_record& origin) {
+    limits_.open(origin.id.index);
+    const connection_id id = tables_.connections.emplace();
+    connection_record& connection = tables_.connections[id];
+    connection.id = id;
+    connection.origin = origin.id.index;
+    connection.number = dials_begun_++;
+    connection.dial.begin(now_, dial_timeouts_);
+    origin.pool.add(tables_, connection);
+    origin.backoff.on_probe(now_, backoff_bounds_);
+    ++origin.counters.opened;
+    arm(connection, timed_kind::dial, connection.dial.deadline());
+    emit({.kind = action_kind::dial, .connection = id, .origin = origin.id});
+}
+
+void implementation::arm(connection_record& connection, timed_kind kind, time_point when) {
+    connection.armed = when;
+    deadlines_.set(connection.timer, when, {kind, connection.id.index});
+}
+
+void implementation::apply(connection_record& connection, const dial_effect& effect) {
+    if (!effect.accepted) {
+        ++stale_facts_;
+        return;
+    }
+    if (effect.failure != dial_failure::none) return fail_dial(connection, effect.failure, true);
+    action out{.connection = connection.id, .origin = origin_of(connection).id};
+    out.kind = action_kind::cancel_connect;
+    for (std::uint64_t left = effect.cancel; left != 0; left &= left - 1) {
+        out.value = static_cast<std::uint64_t>(__builtin_ctzll(left));
+        emit(out);
+    }
+    if (effect.connect != dial_effect::no_attempt) {
+        out.kind = action_kind::connect;
+        out.value = effect.connect;
+        emit(out);
+    }
+    arm(connection, timed_kind::dial, connection.dial.deadline());
+}
+
+void implementation::on_resolved(time_point now, connection_id name, std::size_t addresses) {
+    advance(now);
+    connection_record* connection = tables_.connections.find(name);
+    if (connection == nullptr) {
+        ++stale_facts_;
+    } else {
+        apply(*connection, connection->dial.on_resolved(now_, dial_timeouts_, addresses));
+    }
+    settle();
+}
+
+void implementation::on_connected(time_point now, connection_id name, std::uint32_t address) {
+    advance(now);
+    connection_record* connection = tables_.connections.find(name);
+    if (connection == nullptr) {
+        ++stale_facts_;
+    } else {
+        const dial_effect effect = connection->dial.on_connected(now_, dial_timeouts_, address);
+        apply(*connection, effect);
+        origin_record& origin = origin_of(*connection);
+        if (effect.accepted && origin.settings.tls) {
+            origin.pool.change(tables_, *connection, connection_event::connected);
+            scheduler_.add(name, connection->number);
+        }
+    }
+    settle();
+}
+
+void implementation::on_connect_failed(time_point now, connection_id name,
+                                       std::uint32_t address) {
+    advance(now);
+    connection_record* connection = tables_.connections.find(name);
+    if (connection == nullptr) {
+        ++stale_facts_;
+    } else {
+        apply(*connection, connection->dial.on_connect_failed(now_, dial_timeouts_, address));
+    }
+    settle();
+}
+
+void implementation::on_handshake_need(time_point now, connection_id name, handshake_need need) {
+    advance(now);
+    if (!scheduler_.set_need(name, need)) ++stale_facts_;
+    settle();
+}
+
+void implementation::on_turn(time_point now) {
+    advance(now);
+    scheduler_.begin_turn();
+    for (connection_id next = scheduler_.next(); next.is_valid(); next = scheduler_.next()) {
+        emit({.kind = action_kind::step,
+              .connection = next,
+              .origin = origin_of(tables_.connections[next]).id});
+    }
+    settle();
+}
+
+void implementation::on_slice_done(time_point now, connection_id name, duration cost,
+                                   slice_outcome outcome) {
+    advance(now);
+    if (scheduler_.on_slice_done(name, cost, outcome)) {
+        origin_of(tables_.connections[name]).counters.handshake_cpu += cost;
+    } else {
+        ++stale_facts_;
+    }
+    settle();
+}
+
+void implementation::on_ready(time_point now, connection_id name, const ready_facts& facts) {
+    advance(now);
+    connection_record* connection = tables_.connections.find(name);
+    if (connection == nullptr || connection->dial.phase() != dial_phase::securing) {
+        ++stale_facts_;
+        return settle();
+    }
+    origin_record& origin = origin_of(*connection);
+    scheduler_.remove(name);
+    connection->dial.end();
+    deadlines_.remove(connection->timer);
+    origin.backoff.on_success();
+    origin.no_descriptors_until = time_point::min();
+    origin.exchanges_per_connection = std::max<std::uint32_t>(facts.max_streams, 1);
+    connection->max_exchanges = origin.exchanges_per_connection;
+    if (origin.settings.tls) {
+        connection->is_handshake_complete = true;
+        ++(facts.resumed ? origin.counters.handshakes_resumed : origin.counters.handshakes_full);
+    }
+    const pool_config& pool = settings_.pool;
+    connection->idle_timeout = jittered(pool.idle_timeout, pool.jitter, random_);
+    connection->retire_at = base::after(now_, jittered(pool.max_lifetime, pool.jitter, random_));
+    connection->idle_since = now_;
+    origin.pool.change(tables_, *connection, connection_event::ready);
+    touch(origin);
+    offer(*connection);
+    settle();
+}
+
+void implementation::on_dial_failed(time_point now, connection_id name, dial_failure failure) {
+    advance(now);
+    connection_record* connection = tables_.connections.find(name);
+    if (connection == nullptr || !is_coming(connection->state)) {
+        ++stale_facts_;
+    } else {
+        fail_dial(*connection, failure, false);
+    }
+    settle();
+}
+
+// Ends a dial that failed. `tell`: core found out, so the shard is told to close it.
+void implementation::fail_dial(connection_record& connection, dial_failure failure, bool tell) {
+    origin_record& origin = origin_of(connection);
+    const time_point began = connection.dial.began();
+    ++origin.counters.failed_dials;
+    if (connection.state == connection_state::handshaking) ++origin.counters.handshakes_failed;
+    if (tell) {
+        close(connection, close_reason::dial_failed, failure);
+    } else {
+        forget(connection, close_reason::dial_failed);
+    }
+    after_dial_failure(origin, failure, began);
+}
+
+void implementation::after_dial_failure(origin_record& origin, dial_failure failure,
+                                        time_point began) {
+    const bool no_descriptor = failure == dial_failure::descriptor_limit;
+    origin.backoff.on_failure(now_, began, backoff_bounds_, random_);
+    end_warm_ups(origin, true);
+    if (no_descriptor && limits_.count(origin.id.index) != 0) {
+        // Waiters are better served by what is there. If something elsewhere could be closed, its
+        // descriptor is ours after the usual pause; else it is not tried again for a long one.
+        const bool made_one = uncovered(origin) != 0 && make_lease();
+        if (!made_one) {
+            origin.no_descriptors_until = base::after(now_, settings_.pool.max_backoff);
+        }
+        return;
+    }
+    ++origin.dial_failures;
+    if (is_permanent(failure)) ++origin.permanent_failures;
+    fail_waiters_after(origin,
+                       no_descriptor ? wait_failure::descriptor_limit : wait_failure::dial,
+                       is_permanent(failure));
+}
+
+// The waiter the dial would have served fails if it has no patience left (a permanent failure leaves
+// none to anybody); so do others that have seen it happen twice. Whoever came first has waited longest
+// and seen most, so only the front of the queue is looked at.
+void implementation::fail_waiters_after(origin_record& origin, wait_failure failure,
+                                        bool is_permanent_failure) {
+    bool is_head = true;
+    for (;;) {
+        const std::uint32_t index = origin.pool.first_waiter(tables_);
+        if (index == no_index) return;
+        const exchange_record& waiter = tables_.exchanges.at(index);
+        const bool is_impatient = now_ - waiter.since >= settings_.pool.dial_patience;
+        const bool saw_failures =
+            is_impatient && origin.dial_failures - waiter.failed_dials_before >= 2;
+        const bool saw_permanent =
+            is_permanent_failure &&
+            origin.permanent_failures - waiter.permanent_failures_before >= 2;
+        const bool fails_as_head = is_head && (is_impatient || is_permanent_failure);
+        if (!fails_as_head && !saw_failures && !saw_permanent) return;
+        fail_waiter(index, failure);
+        is_head = false;
+    }
+}
+
+// An origin that has nothing and only pauses between failures is of no use to whoever has lost patience.
+void implementation::fail_impatient(origin_record& origin) {
+    if (origin.backoff.failures() < 2 || limits_.count(origin.id.index) != 0) return;
+    for (;;) {
+        const std::uint32_t index = origin.pool.first_waiter(tables_);
+        if (index == no_index) return;
+        if (now_ - tables_.exchanges.at(index).since < settings_.pool.dial_patience) return;
+        fail_waiter(index, wait_failure::dial);
+    }
+}
+
+void implementation::close(connection_record& connection, close_reason reason,
+                           dial_failure failure) {
+    emit({.kind = action_kind::close,
+          .reason = reason,
+          .dial = failure,
+          .connection = connection.id,
+          .origin = origin_of(connection).id});
+    forget(connection, reason);
+}
+
+// The connection leaves core, and whatever exchanges were still on it.
+void implementation::forget(connection_record& connection, close_reason reason) {
+    origin_record& origin = origin_of(connection);
+    scheduler_.remove(connection.id);
+    deadlines_.remove(connection.timer);
+    while (!connection.assigned.empty()) detach(connection, connection.assigned.front());
+    origin.pool.change(tables_, connection, connection_event::close);
+    ++origin.counters.closed;
+    ++origin.counters.closed_by_reason[static_cast<std::size_t>(reason)];
+    if (connection.is_handshake_complete && !connection.has_carried) {
+        ++origin.counters.handshakes_wasted;
+    }
+    limits_.close(connection.origin);
+    origin.no_descriptors_until = time_point::min();  // this one's is free
+    touch(origin);
+    tables_.connections.erase(connection.id);
+}
+
+}  // namespace hearth::core

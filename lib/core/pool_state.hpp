@@ -1,0 +1,185 @@
+// The inside of pool_core: its tables, and the steps its inputs are made of.
+//
+// Every input does the same four things: it moves the time on and runs the deadlines that are due
+// (`advance`), applies itself, marks the origins it touched (`touch`), and lets `settle` work these off:
+// what a touched origin wants is computed anew from its counts, never patched. Outputs go into the ring
+// of actions at once; nothing outside is called.
+//
+// Sources: pool_core.cpp exchanges; pool_dials.cpp dials and handshakes; pool_upkeep.cpp deadlines, warm-up,
+// leases and the end; pool_report.cpp statistics and the full scan.
+#pragma once
+
+#include <vector>
+
+#include "base/prng.hpp"
+#include "base/ring.hpp"
+#include "core/backoff.hpp"
+#include "core/handshake_scheduler.hpp"
+#include "core/limits.hpp"
+#include "core/origin_pool.hpp"
+#include "core/pool_core.hpp"
+#include "core/records.hpp"
+
+namespace hearth::core {
+
+struct warm_tag;
+using warm_id = base::id<warm_tag>;
+
+/// A `warm` that has not ended.
+struct warm_record {
+    warm_id id;
+    std::uint32_t origin = no_index;
+    std::uint32_t count = 0;  ///< What can be had: clipped to the limits.
+    std::uint64_t ticket = 0;
+    base::deadline_handle timer = 0;
+    base::list_links links;  ///< In its origin's list.
+};
+
+struct origin_record {
+    origin_id id;
+    origin_settings settings;
+    origin_pool pool;
+    core::backoff backoff;
+    bool is_touched = false;
+    std::uint32_t exchanges_per_connection = 1;  ///< As the last connection allowed.
+    std::uint32_t warm_target = 0;               ///< The largest of `warm_ups`.
+    base::index_list warm_ups;
+    base::deadline_handle timer = 0;  ///< When something that holds its dials back is over.
+    base::time_point no_descriptors_until = base::time_point::min();
+    std::uint64_t dial_failures = 0;       ///< Those that may fail waiters.
+    std::uint64_t permanent_failures = 0;  ///< Of these, the permanent ones.
+    base::duration first_byte{};  ///< Smoothed time to the response head of live exchanges.
+    origin_stats counters;        ///< The part "ever" is kept, the rest filled on request.
+};
+
+class pool_core::implementation {
+public:
+    implementation(const pool_settings& settings, std::uint64_t seed, std::uint32_t leases);
+
+    [[nodiscard]] origin_id add_origin(time_point now, const origin_settings& settings);
+    void acquire(time_point now, const acquire_params& params);
+    void cancel(time_point now, exchange_id exchange);
+    void cancel_assigned(time_point now, connection_id connection, exchange_id exchange,
+                         const cancel_facts& facts);
+    void warm(time_point now, origin_id origin, std::uint32_t count, std::uint64_t ticket,
+              time_point deadline);
+    void drain(time_point now);
+    void shut_down(time_point now);
+    void on_resolved(time_point now, connection_id connection, std::size_t addresses);
+    void on_connected(time_point now, connection_id connection, std::uint32_t address);
+    void on_connect_failed(time_point now, connection_id connection, std::uint32_t address);
+    void on_handshake_need(time_point now, connection_id connection, handshake_need need);
+    void on_slice_done(time_point now, connection_id connection, duration cost,
+                       slice_outcome outcome);
+    void on_ready(time_point now, connection_id connection, const ready_facts& facts);
+    void on_dial_failed(time_point now, connection_id connection, dial_failure failure);
+    void on_first_byte(time_point now, connection_id connection, exchange_id exchange);
+    void on_exchange_done(time_point now, connection_id connection, exchange_id exchange,
+                          exchange_outcome outcome);
+    void on_draining(time_point now, connection_id connection);
+    void on_closed(time_point now, connection_id connection, close_reason reason);
+    void on_turn(time_point now);
+    void on_timer(time_point now);
+    void on_lease(time_point now, std::uint32_t granted);
+    void on_lease_recall(time_point now, std::uint32_t wanted);
+
+    [[nodiscard]] bool poll_action(action& out) { return actions_.pop(out); }
+    [[nodiscard]] time_point next_deadline() const { return deadlines_.next(); }
+    [[nodiscard]] bool wants_turn() const { return scheduler_.wants_turn(); }
+    [[nodiscard]] std::size_t origin_count() const { return origins_.size(); }
+    [[nodiscard]] origin_stats stats(time_point now, origin_id origin) const;
+    [[nodiscard]] std::uint64_t stale_facts() const { return stale_facts_; }
+    [[nodiscard]] const core::limits& leases() const { return limits_; }
+    void check_invariants() const;
+
+private:
+    struct demand {
+        std::uint32_t for_waiters = 0;
+        std::uint32_t in_all = 0;
+    };
+
+    // Every input.
+    void advance(time_point now);
+    void set_time(time_point now);
+    void touch(origin_record& origin);
+    void settle();
+    void emit(const action& value) { actions_.push(value); }
+    [[nodiscard]] origin_record& origin_of(const connection_record& connection) {
+        return origins_.at(connection.origin);
+    }
+
+    // Exchanges.
+    void wait(origin_record& origin, std::uint32_t exchange, const acquire_params& params);
+    [[nodiscard]] bool may_wait(const origin_record& origin, bool fresh) const;
+    void assign(connection_record& connection, std::uint32_t exchange);
+    [[nodiscard]] bool find_assigned(connection_id connection_name, exchange_id exchange_name,
+                                     connection_record*& connection, exchange_record*& exchange);
+    void detach(connection_record& connection, std::uint32_t exchange);
+    void end_waiter(std::uint32_t exchange);
+    void fail_waiter(std::uint32_t exchange, wait_failure failure);
+    void release(connection_record& connection);
+    void offer(connection_record& connection);
+    void rest(connection_record& connection);
+    [[nodiscard]] bool is_worth_draining(const connection_record& connection,
+                                         const exchange_record& exchange,
+                                         const cancel_facts& facts);
+    void begin_drain(connection_record& connection, std::uint32_t exchange);
+    void retire(connection_record& connection, close_reason reason);
+
+    // Connections and dials.
+    void begin_dial(origin_record& origin);
+    void apply(connection_record& connection, const dial_effect& effect);
+    void close(connection_record& connection, close_reason reason,
+               dial_failure failure = dial_failure::none);
+    void forget(connection_record& connection, close_reason reason);
+    void fail_dial(connection_record& connection, dial_failure failure, bool tell);
+    void after_dial_failure(origin_record& origin, dial_failure failure, time_point began);
+    void fail_waiters_after(origin_record& origin, wait_failure failure, bool is_permanent);
+    void fail_impatient(origin_record& origin);
+    void arm(connection_record& connection, timed_kind kind, time_point when);
+
+    // What an origin wants.
+    [[nodiscard]] std::uint32_t connections_needed(const origin_record& origin) const;
+    [[nodiscard]] std::uint32_t uncovered(const origin_record& origin) const;
+    [[nodiscard]] time_point dial_hold(const origin_record& origin) const;
+    [[nodiscard]] std::uint32_t room_to_make(const origin_record& origin) const;
+    [[nodiscard]] demand demand_of(const origin_record& origin) const;
+    void balance(origin_record& origin);
+    void hand_out();
+    [[nodiscard]] bool make_room(origin_record& origin);
+    [[nodiscard]] bool make_lease();
+    void answer_recall();
+
+    // Upkeep.
+    void on_due(const timed& what);
+    void on_idle_due(std::uint32_t index);
+    void end_warm_ups(origin_record& origin, bool all);
+    void end_warm_up(std::uint32_t index);
+    void wind_down(origin_record& origin);
+    void check_connection(const connection_record& connection) const;
+
+    [[nodiscard]] auto warm_links() {
+        return [this](std::uint32_t i) -> base::list_links& { return warm_ups_.at(i).links; };
+    }
+
+    const pool_settings settings_;
+    const dial_timeouts dial_timeouts_;
+    const backoff_bounds backoff_bounds_;
+    time_point now_ = time_point::min();
+    base::prng random_;
+    record_tables tables_;
+    base::slab<origin_record, origin_id> origins_;
+    core::limits limits_;
+    handshake_scheduler scheduler_;
+    base::deadline_queue<timed> deadlines_;
+    base::ring<action> actions_;
+    base::slab<warm_record, warm_id> warm_ups_;
+    std::vector<std::uint32_t> touched_;
+    std::uint64_t stale_facts_ = 0;
+    std::uint64_t dials_begun_ = 0;
+    std::uint64_t exchanges_ = 0;  // waiting, assigned or being drained
+    bool is_draining_ = false;     // no new exchanges
+    bool owes_drained_ = false;
+};
+
+}  // namespace hearth::core

@@ -1,0 +1,318 @@
+// Deadlines, warm-up, what origins want and get (limits, leases), and the end of the pool. Part of
+// pool_core's inside, see pool_state.hpp.
+#include <algorithm>
+
+#include "core/pool_state.hpp"
+
+namespace hearth::core {
+
+using implementation = pool_core::implementation;
+
+void implementation::set_time(time_point now) {
+    HEARTH_ASSERT(now >= now_);
+    now_ = std::max(now_, now);
+}
+
+void implementation::advance(time_point now) {
+    set_time(now);
+    timed what;
+    while (deadlines_.pop_due(now_, what)) on_due(what);
+}
+
+void implementation::on_timer(time_point now) {
+    advance(now);
+    settle();
+}
+
+void implementation::on_due(const timed& what) {
+    switch (what.kind) {
+        case timed_kind::dial: {
+            connection_record& connection = tables_.connections.at(what.index);
+            connection.timer = 0;
+            return apply(connection, connection.dial.on_timer(now_, dial_timeouts_));
+        }
+        case timed_kind::idle: return on_idle_due(what.index);
+        case timed_kind::drain: {
+            connection_record& connection = tables_.connections.at(what.index);
+            connection.timer = 0;
+            return close(connection, close_reason::drain_limit);
+        }
+        case timed_kind::waiter: {
+            exchange_record& exchange = tables_.exchanges.at(what.index);
+            exchange.timer = 0;
+            return fail_waiter(what.index, exchange.on_expiry);
+        }
+        case timed_kind::origin: {
+            origin_record& origin = origins_.at(what.index);
+            origin.timer = 0;
+            return touch(origin);
+        }
+        case timed_kind::warm_up: warm_ups_.at(what.index).timer = 0; end_warm_up(what.index);
+    }
+}
+
+void implementation::on_idle_due(std::uint32_t index) {
+    connection_record& connection = tables_.connections.at(index);
+    connection.timer = 0;
+    if (connection.state != connection_state::idle) return;  // armed again when it rests
+    if (connection.idle_end() > now_) return arm(connection, timed_kind::idle, connection.idle_end());
+    const bool is_old = connection.retire_at <= now_;
+    close(connection, is_old ? close_reason::lifetime : close_reason::idle_timeout);
+}
+
+void implementation::touch(origin_record& origin) {
+    if (origin.is_touched) return;
+    origin.is_touched = true;
+    touched_.push_back(origin.id.index);
+}
+
+// Works off what was touched. Ends: each round hands out dials (bounded by demand) or closes connections.
+void implementation::settle() {
+    while (!touched_.empty()) {
+        while (!touched_.empty()) {
+            origin_record& origin = origins_.at(touched_.back());
+            touched_.pop_back();
+            origin.is_touched = false;
+            balance(origin);
+        }
+        hand_out();
+    }
+    if (limits_.recalled() != 0) answer_recall();
+    if (owes_drained_ && exchanges_ == 0 && tables_.connections.size() == 0) {
+        owes_drained_ = false;
+        emit({.kind = action_kind::drained});
+    }
+}
+
+// Computes anew what an origin wants, and when to look at it again.
+void implementation::balance(origin_record& origin) {
+    fail_impatient(origin);
+    end_warm_ups(origin, false);
+    if (is_draining_) wind_down(origin);
+    const demand wanted = demand_of(origin);
+    limits_.set_demand(origin.id.index, wanted.for_waiters, wanted.in_all);
+
+    time_point again = base::never;
+    const bool wants_dials = uncovered(origin) != 0 || origin.warm_target > origin.pool.ready();
+    if (wants_dials && dial_hold(origin) > now_) again = dial_hold(origin);
+    const std::uint32_t waiter = origin.pool.first_waiter(tables_);
+    if (waiter != no_index && origin.backoff.failures() >= 2 &&
+        limits_.count(origin.id.index) == 0) {
+        const time_point patience_ends =
+            base::after(tables_.exchanges.at(waiter).since, settings_.pool.dial_patience);
+        again = std::min(again, patience_ends);
+    }
+    if (origin.timer != 0 || again != base::never) {
+        deadlines_.set(origin.timer, again, {timed_kind::origin, origin.id.index});
+    }
+}
+
+// Connections that would serve all waiters, dials in progress included.
+std::uint32_t implementation::connections_needed(const origin_record& origin) const {
+    const std::uint32_t fresh = origin.pool.fresh_waiters();
+    const std::uint32_t ordinary = origin.pool.waiters() - fresh;
+    const std::uint32_t each = origin.exchanges_per_connection;
+    return fresh + (ordinary + each - 1) / each;
+}
+
+// Of these, how many no dial in progress will bring.
+std::uint32_t implementation::uncovered(const origin_record& origin) const {
+    const std::uint32_t needed = connections_needed(origin);
+    return needed > origin.pool.coming() ? needed - origin.pool.coming() : 0;
+}
+
+// No dial to `origin` before then; in the past if nothing holds it.
+time_point implementation::dial_hold(const origin_record& origin) const {
+    const bool has_any = limits_.count(origin.id.index) != 0;
+    return has_any ? std::max(origin.backoff.until(), origin.no_descriptors_until)
+                   : origin.backoff.until();
+}
+
+// Connections of the origin itself that would be closed for a live waiter at its limit: those that only
+// drain, and for waiters that want a fresh connection any idle one.
+std::uint32_t implementation::room_to_make(const origin_record& origin) const {
+    const std::uint32_t for_fresh = std::min(origin.pool.fresh_waiters(), origin.pool.idle_used());
+    return origin.pool.cancelled() + for_fresh;
+}
+
+implementation::demand implementation::demand_of(const origin_record& origin) const {
+    if (dial_hold(origin) > now_) return {};
+    const std::uint32_t room = limits_.room(origin.id.index);
+    const std::uint32_t coming = origin.pool.coming();
+    const std::uint32_t ready = origin.pool.ready();
+    const std::uint32_t for_waiters = std::min(uncovered(origin), room + room_to_make(origin));
+    const std::uint32_t missing_warm = origin.warm_target > ready ? origin.warm_target - ready : 0;
+    const std::uint32_t for_warm = missing_warm > coming ? missing_warm - coming : 0;
+    demand wanted{for_waiters, std::max(for_waiters, std::min(for_warm, room))};
+    if (origin.backoff.is_failing()) {  // one probe at a time
+        wanted.for_waiters = std::min(wanted.for_waiters, 1U);
+        wanted.in_all = std::min(wanted.in_all, 1U);
+    }
+    return wanted;
+}
+
+// Starts dials in the order of the lines, as far as leases are there or can be made.
+void implementation::hand_out() {
+    for (;;) {
+        const std::uint32_t index = limits_.first_in_line();
+        if (index == no_index) break;
+        origin_record& origin = origins_.at(index);
+        if (!limits_.has_room(index) && !make_room(origin)) {
+            HEARTH_ASSERT(!"an origin in line can have room");
+            limits_.set_demand(index, 0, 0);
+            continue;
+        }
+        if (!limits_.has_lease() && !(limits_.waiters_in_line() && make_lease())) break;
+        begin_dial(origin);
+        const demand left = demand_of(origin);
+        limits_.set_demand(index, left.for_waiters, left.in_all);
+        limits_.rotate(index);
+        if (origin.backoff.is_failing()) touch(origin);  // to look again after the pause
+    }
+    const std::uint32_t more = limits_.first_in_line() == no_index ? 0 : limits_.take_request();
+    if (more != 0) emit({.kind = action_kind::want_lease, .value = more});
+}
+
+bool implementation::make_room(origin_record& origin) {
+    const bool can_use_idle = origin.pool.fresh_waiters() != 0 && origin.pool.idle_used() != 0;
+    const std::uint32_t index =
+        can_use_idle ? origin.pool.oldest_used() : origin.pool.oldest_draining();
+    if (index == no_index) return false;
+    close(tables_.connections.at(index),
+          can_use_idle ? close_reason::evicted : close_reason::gave_way);
+    return true;
+}
+
+// Closes what is needed least, of any origin: the longest idle, else the longest draining connection.
+bool implementation::make_lease() {
+    if (!tables_.idle_by_age.empty()) {
+        close(tables_.connections.at(tables_.idle_by_age.front()), close_reason::evicted);
+        return true;
+    }
+    if (tables_.draining_by_age.empty()) return false;
+    close(tables_.connections.at(tables_.draining_by_age.front()), close_reason::gave_way);
+    return true;
+}
+
+void implementation::on_lease(time_point now, std::uint32_t granted) {
+    advance(now);
+    limits_.grant(granted);
+    hand_out();
+    settle();
+}
+
+void implementation::on_lease_recall(time_point now, std::uint32_t wanted) {
+    advance(now);
+    limits_.set_recall(wanted);
+    settle();
+}
+
+// Gives back what is unused, and what only rests here while nobody here waits for it.
+void implementation::answer_recall() {
+    std::uint64_t returned = 0;
+    while (limits_.recalled() != 0 && !limits_.waiters_in_line()) {
+        if (limits_.give_back()) {
+            ++returned;
+        } else if (!make_lease()) {
+            break;
+        }
+    }
+    if (returned != 0) emit({.kind = action_kind::return_lease, .value = returned});
+    if (!touched_.empty()) settle();  // the origins that lost connections; ends: recalls only shrink
+}
+
+void implementation::warm(time_point now, origin_id name, std::uint32_t count,
+                          std::uint64_t ticket, time_point deadline) {
+    advance(now);
+    origin_record* origin = origins_.find(name);
+    if (origin == nullptr || is_draining_ || deadline <= now_) {
+        const std::uint32_t ready = origin == nullptr ? 0 : origin->pool.ready();
+        emit({.kind = action_kind::warmed, .origin = name, .value = ticket, .count = ready});
+        return settle();
+    }
+    // More than the limits allow would never come, or be closed as soon as it rests.
+    std::uint32_t possible = limits_.limit(name.index);
+    if (settings_.pool.max_idle_per_origin) {
+        possible = std::min(possible, *settings_.pool.max_idle_per_origin);
+    }
+    const warm_id id = warm_ups_.emplace();
+    warm_record& record = warm_ups_[id];
+    record.id = id;
+    record.origin = name.index;
+    record.count = std::min(count, possible);
+    record.ticket = ticket;
+    deadlines_.set(record.timer, deadline, {timed_kind::warm_up, id.index});
+    origin->warm_ups.push_back(id.index, warm_links());
+    origin->warm_target = std::max(origin->warm_target, record.count);
+    touch(*origin);
+    settle();
+}
+
+// Ends the warm-ups that have what they asked for, or all of them.
+void implementation::end_warm_ups(origin_record& origin, bool all) {
+    for (std::uint32_t index = origin.warm_ups.front(); index != no_index;) {
+        const warm_record& record = warm_ups_.at(index);
+        const std::uint32_t next = record.links.next;
+        if (all || is_draining_ || record.count <= origin.pool.ready()) end_warm_up(index);
+        index = next;
+    }
+}
+
+void implementation::end_warm_up(std::uint32_t index) {
+    warm_record& record = warm_ups_.at(index);
+    origin_record& origin = origins_.at(record.origin);
+    emit({.kind = action_kind::warmed,
+          .origin = origin.id,
+          .value = record.ticket,
+          .count = origin.pool.ready()});
+    deadlines_.remove(record.timer);
+    origin.warm_ups.remove(index, warm_links());
+    warm_ups_.erase(record.id);
+    origin.warm_target = 0;
+    for (std::uint32_t i = origin.warm_ups.front(); i != no_index; i = warm_ups_.at(i).links.next) {
+        origin.warm_target = std::max(origin.warm_target, warm_ups_.at(i).count);
+    }
+    touch(origin);
+}
+
+void implementation::drain(time_point now) {
+    advance(now);
+    is_draining_ = true;
+    owes_drained_ = true;
+    origins_.for_each([this](origin_id, origin_record& origin) { touch(origin); });
+    settle();
+}
+
+// While the pool drains: ends what nobody can use any more.
+void implementation::wind_down(origin_record& origin) {
+    for (std::uint32_t i = origin.pool.oldest_idle(tables_); i != no_index;
+         i = origin.pool.oldest_idle(tables_)) {
+        close(tables_.connections.at(i), close_reason::client_closed);
+    }
+    while (origin.pool.cancelled() != 0) {
+        close(tables_.connections.at(origin.pool.oldest_draining()), close_reason::client_closed);
+    }
+    while (origin.pool.coming() > connections_needed(origin)) {
+        close(tables_.connections.at(origin.pool.youngest_coming()), close_reason::unused_dial);
+    }
+}
+
+void implementation::shut_down(time_point now) {
+    set_time(now);
+    is_draining_ = true;
+    for (std::uint32_t i = 0; i < tables_.exchanges.size(); ++i) {
+        if (tables_.exchanges.at(i).state == exchange_state::waiting) end_waiter(i);
+    }
+    warm_ups_.for_each([this](warm_id, warm_record& record) {
+        deadlines_.remove(record.timer);
+        origins_.at(record.origin).warm_ups = {};
+        origins_.at(record.origin).warm_target = 0;
+    });
+    warm_ups_ = {};
+    tables_.connections.for_each([this](connection_id, connection_record& connection) {
+        close(connection, close_reason::client_closed);
+    });
+    settle();
+}
+
+}  // namespace hearth::core

@@ -1,0 +1,156 @@
+// The records pool code keeps of connections and exchanges, and the tables they live in.
+//
+// A record is plain data. It is found in O(1): connections by id in a slab, exchanges by the index of
+// the id their owner gave them. Lists link records by index through their link members:
+//  - connection `origin_links`: the one list of its origin that its state calls for (origin_pool);
+//  - connection `shared_links`: all idle connections, or all that drain a cancelled response, oldest
+//    first, whatever their origin;
+//  - exchange `links`: the queue of its origin while it waits, else the exchanges of its connection.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/deadline_queue.hpp"
+#include "base/id.hpp"
+#include "base/index_list.hpp"
+#include "base/slab.hpp"
+#include "base/time.hpp"
+#include "core/action.hpp"
+#include "core/connection_state.hpp"
+#include "core/dial_fsm.hpp"
+#include "hearth/stats.hpp"
+
+namespace hearth::core {
+
+using base::no_index;
+
+/// The list of its origin a connection is in.
+enum class filed_in : std::uint8_t {
+    nothing,    ///< full, or draining because it gets no more exchanges
+    coming,     ///< dialing, handshaking: oldest first
+    unused,     ///< idle, has never carried an exchange: most recent first
+    used,       ///< idle: most recent first
+    available,  ///< active: by number of exchanges
+    draining,   ///< reads the rest of a cancelled response: oldest first
+};
+
+struct connection_record {
+    // Touched by every exchange.
+    connection_id id;
+    std::uint32_t origin = no_index;
+    connection_state state = connection_state::dialing;
+    filed_in filed = filed_in::nothing;
+    bool has_carried = false;   ///< An exchange was assigned to it.
+    bool is_retiring = false;   ///< Closes with `retire_reason` when its exchanges have ended.
+    bool is_cancelled = false;  ///< Its one exchange is cancelled and being drained.
+    close_reason retire_reason = close_reason::not_reusable;
+    std::uint32_t exchanges = 0;
+    std::uint32_t max_exchanges = 1;
+    std::uint32_t bucket = 0;  ///< Of the `available` lists.
+    base::index_list assigned;
+    base::list_links origin_links;
+    base::list_links shared_links;
+    base::deadline_handle timer = 0;   ///< Dial, drain or idle deadline, whichever the state has.
+    base::time_point armed{};          ///< When `timer` fires, may be early for an idle one.
+    base::time_point idle_since{};
+    base::duration idle_timeout{};     ///< Jittered, for this connection.
+    base::time_point retire_at = base::never;
+    // Set-up.
+    bool is_handshake_complete = false;
+    std::uint64_t number = 0;  ///< Of its dial, counting all of this pool's.
+    dial_fsm dial;
+
+    [[nodiscard]] bool has_room() const { return exchanges < max_exchanges; }
+    /// When an idle connection is to be closed.
+    [[nodiscard]] base::time_point idle_end() const {
+        const base::time_point end = base::after(idle_since, idle_timeout);
+        return end < retire_at ? end : retire_at;
+    }
+};
+
+enum class exchange_state : std::uint8_t {
+    absent,
+    waiting,
+    assigned,
+    cancelled,  ///< Still on its connection, which drains it.
+};
+
+struct exchange_record {
+    std::uint32_t generation = 0;
+    exchange_state state = exchange_state::absent;
+    bool wants_fresh = false;
+    bool is_answered = false;  ///< The first octet of its response is here.
+    wait_failure on_expiry = wait_failure::none;
+    std::uint32_t origin = no_index;
+    std::uint32_t connection = no_index;
+    base::list_links links;
+    base::time_point since{};  ///< Waiting: when it was queued. Else: when it was assigned.
+    base::deadline_handle timer = 0;
+    // What its origin had counted when it was queued.
+    std::uint64_t failed_dials_before = 0;
+    std::uint64_t permanent_failures_before = 0;
+};
+
+/// Exchanges by the index of their id.
+class exchange_table {
+public:
+    /// The record of a living exchange, or null.
+    [[nodiscard]] exchange_record* find(exchange_id id) {
+        if (id.index >= records_.size()) return nullptr;
+        exchange_record& record = records_[id.index];
+        const bool is_it = record.generation == id.generation &&
+                           record.state != exchange_state::absent;
+        return is_it ? &record : nullptr;
+    }
+    /// A clear record for a new exchange. Null if the place is taken by a living one.
+    [[nodiscard]] exchange_record* open(exchange_id id) {
+        if (id.index >= records_.size()) records_.resize(std::size_t{id.index} + 1);
+        exchange_record& record = records_[id.index];
+        if (record.state != exchange_state::absent) return nullptr;
+        record = {};
+        record.generation = id.generation;
+        return &record;
+    }
+    void close(std::uint32_t index) { records_[index].state = exchange_state::absent; }
+
+    [[nodiscard]] exchange_record& at(std::uint32_t index) { return records_[index]; }
+    [[nodiscard]] const exchange_record& at(std::uint32_t index) const { return records_[index]; }
+    [[nodiscard]] exchange_id id_of(std::uint32_t index) const {
+        return {index, records_[index].generation};
+    }
+    [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(records_.size()); }
+
+private:
+    std::vector<exchange_record> records_;
+};
+
+/// What a deadline is for; `index` names the connection, exchange, origin or warm-up.
+enum class timed_kind : std::uint8_t { dial, idle, drain, waiter, origin, warm_up };
+struct timed {
+    timed_kind kind = timed_kind::dial;
+    std::uint32_t index = no_index;
+};
+
+struct record_tables {
+    base::slab<connection_record, connection_id> connections;
+    exchange_table exchanges;
+    base::index_list idle_by_age;      ///< By `shared_links`, longest idle first.
+    base::index_list draining_by_age;  ///< By `shared_links`, longest draining first.
+
+    [[nodiscard]] auto origin_links() {
+        return [this](std::uint32_t i) -> base::list_links& {
+            return connections.at(i).origin_links;
+        };
+    }
+    [[nodiscard]] auto shared_links() {
+        return [this](std::uint32_t i) -> base::list_links& {
+            return connections.at(i).shared_links;
+        };
+    }
+    [[nodiscard]] auto exchange_links() {
+        return [this](std::uint32_t i) -> base::list_links& { return exchanges.at(i).links; };
+    }
+};
+
+}  // namespace hearth::core
