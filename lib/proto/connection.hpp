@@ -1,0 +1,89 @@
+// connection: TLS (or none) and one HTTP engine behind one face, sans I/O. The driver feeds it bytes and
+// sends what it puts out; the shard polls its events.
+//
+// Input, in this order, in one turn of the shard:
+//   receive(bytes) -> poll_event() until none, or stop for back-pressure -> retain()
+// `receive` borrows its bytes until `retain`. While a handshake runs, bytes are only stored; `step()` is
+// the one place that works on them. Output collects in `output()` after `flush()`; what one turn wrote
+// (head, small body) leaves in one TLS record and one system call.
+// Plain text on its way into records, and out of them, passes through buffers of the shard
+// (`work_buffers`): an idle connection holds none.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/byte_queue.hpp"
+#include "proto/h1_engine.hpp"
+#include "proto/message.hpp"
+#include "proto/tls_engine.hpp"
+
+namespace hearth::proto {
+
+/// Buffers that all connections of a shard share; used only inside one call chain.
+struct work_buffers {
+    static constexpr std::size_t plain_size = 64 * 1024;
+    std::vector<std::byte> plain = std::vector<std::byte>(plain_size);  ///< Decrypted input.
+};
+
+class connection {
+public:
+    /// `tls` may be null: plaintext.
+    connection(std::unique_ptr<tls_engine> tls, const h1_settings& settings, work_buffers& buffers);
+
+    // Handshake.
+    [[nodiscard]] bool is_handshaking() const;
+    /// True if stored input lets a step make progress.
+    [[nodiscard]] bool can_step() const;
+    [[nodiscard]] tls_step step();
+    [[nodiscard]] const tls_engine* tls() const { return tls_.get(); }
+
+    // Input.
+    void receive(std::span<const std::byte> bytes);
+    [[nodiscard]] bool poll_event(event& out);
+    void retain();
+    /// The socket will give no more octets: `reset` for an error, else FIN.
+    void on_peer_closed(bool reset);
+    /// True once the peer has ended (FIN, close_notify, reset) and all its octets became events.
+    [[nodiscard]] bool is_ended() const { return end_reported_; }
+    [[nodiscard]] bool is_peer_closed() const { return peer_closed_; }
+    [[nodiscard]] bool was_reset() const { return peer_reset_; }
+
+    // Request.
+    void begin(exchange_id exchange, const outgoing_head& head);
+    void write_body(std::span<const std::byte> bytes);
+    void finish_body(const headers& trailers);
+    [[nodiscard]] const h1_engine& engine() const { return h1_; }
+
+    // Output.
+    /// Turns what was written into output; false: TLS failed and the connection is dead.
+    [[nodiscard]] bool flush();
+    /// Appends close_notify where there is TLS.
+    void shut_down();
+    [[nodiscard]] base::byte_queue& output();
+    /// Octets that wait to be sent, staged ones included.
+    [[nodiscard]] std::size_t queued() const;
+
+    /// Octets of our own buffers this connection holds now.
+    [[nodiscard]] std::size_t memory() const;
+
+private:
+    bool decrypt_more(event& out);
+
+    std::unique_ptr<tls_engine> tls_;
+    h1_engine h1_;
+    work_buffers* buffers_;
+    base::byte_queue staged_;  // plaintext not yet encrypted; all of the output without TLS
+    bool tls_ended_ = false;
+    bool tls_failed_ = false;
+    bool encrypt_failed_ = false;
+    bool peer_closed_ = false;
+    bool peer_reset_ = false;
+    bool end_reported_ = false;
+};
+
+}  // namespace hearth::proto

@@ -1,0 +1,37 @@
+// Owning types for the OpenSSL handles that proto uses: a `unique_ptr` each, named `<type>_ptr`.
+//
+// The deleter is stateless, so each is as large as the pointer. Functions that take over a reference
+// get it by `release()`; the others borrow by `get()`.
+#pragma once
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <memory>
+
+namespace hearth::proto {
+
+/// Calls one of OpenSSL's free functions.
+template <auto Free>
+struct openssl_deleter {
+    template <typename Handle>
+    void operator()(Handle* handle) const noexcept {
+        Free(handle);
+    }
+};
+
+using bio_ptr = std::unique_ptr<BIO, openssl_deleter<BIO_free_all>>;
+using bio_method_ptr = std::unique_ptr<BIO_METHOD, openssl_deleter<BIO_meth_free>>;
+using evp_pkey_ptr = std::unique_ptr<EVP_PKEY, openssl_deleter<EVP_PKEY_free>>;
+using general_names_ptr = std::unique_ptr<GENERAL_NAMES, openssl_deleter<GENERAL_NAMES_free>>;
+using ip_octets_ptr = std::unique_ptr<ASN1_OCTET_STRING, openssl_deleter<ASN1_OCTET_STRING_free>>;
+using ssl_ctx_ptr = std::unique_ptr<SSL_CTX, openssl_deleter<SSL_CTX_free>>;
+using ssl_ptr = std::unique_ptr<SSL, openssl_deleter<SSL_free>>;
+using ssl_session_ptr = std::unique_ptr<SSL_SESSION, openssl_deleter<SSL_SESSION_free>>;
+using x509_ptr = std::unique_ptr<X509, openssl_deleter<X509_free>>;
+using x509_store_ptr = std::unique_ptr<X509_STORE, openssl_deleter<X509_STORE_free>>;
+
+}  // namespace hearth::proto

@@ -1,0 +1,374 @@
+#include "proto/tls_engine.hpp"
+
+#include <openssl/err.h>
+
+#include <algorithm>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "proto/memory_bio.hpp"
+#include "proto/openssl_error.hpp"
+#include "proto/openssl_ptr.hpp"
+#include "proto/tls_hooks.hpp"
+#include "proto/tls_profile_impl.hpp"
+#include "proto/tls_session_cache_impl.hpp"
+#include "proto/tls_verify.hpp"
+
+namespace hearth::proto {
+namespace {
+
+// What a peer may send before the handshake is over. The largest honest part is the Certificate message
+// (100 KiB at most, see tls_profile.cpp), which can come with status responses and extensions.
+constexpr std::size_t max_handshake_input = 256 * 1024;
+// Post-handshake messages in a row without application data. Servers send two tickets, some four; key
+// updates come once in 2^24 records. Each costs us a key derivation, so a flood is an attack.
+constexpr unsigned max_idle_messages = 64;
+constexpr std::size_t max_fragment = 16384;    // plaintext octets of a record (RFC 8446 5.1)
+constexpr std::size_t record_overhead = 64;    // header, tag, nonce or padding, rounded up
+
+constexpr std::string_view alpn_http1 = "\x08http/1.1";
+constexpr std::string_view alpn_http2 = "\x02h2\x08http/1.1";
+
+std::optional<peer_name> name_or_host(const std::string& name, const std::string& host) {
+    return make_peer_name(name.empty() ? host : name);
+}
+
+const std::shared_ptr<const tls_profile>& checked(const std::shared_ptr<const tls_profile>& given) {
+    HEARTH_ASSERT(given != nullptr);
+    return given;
+}
+
+// Why a call of OpenSSL's stopped, by the code of SSL_get_error.
+std::string explain(int why) {
+    if (why == SSL_ERROR_SSL) return take_openssl_error();
+    if (why == SSL_ERROR_ZERO_RETURN) return "the peer closed";
+    return "OpenSSL stopped with code " + std::to_string(why);
+}
+
+ssl_ptr make_ssl(SSL_CTX* context) {
+    ssl_ptr ssl(SSL_new(context));
+    if (!ssl) throw std::bad_alloc();
+    return ssl;
+}
+
+}  // namespace
+
+std::string tls_session_key(const tls_settings& settings) {
+    const tls_options& options = settings.profile->options();
+    const auto sent = name_or_host(options.server_name, settings.host);
+    const auto verified = name_or_host(options.verify_name, settings.host);
+    std::string key = settings.offer_http2 ? "h2" : "http/1.1";
+    for (const std::string& part :
+         {settings.host, std::to_string(settings.port), sent ? sent->text : std::string(),
+          verified ? verified->text : std::string()}) {
+        key += '\n';
+        key += part;
+    }
+    return key;
+}
+
+class tls_engine::implementation {
+public:
+    explicit implementation(const tls_settings& settings);
+    ~implementation();
+    implementation(const implementation&) = delete;
+    implementation& operator=(const implementation&) = delete;
+
+    [[nodiscard]] tls_step step();
+    [[nodiscard]] read_result decrypt(std::span<std::byte> plain);
+    [[nodiscard]] bool encrypt(std::span<const std::byte> plain);
+    void shut_down();
+
+    [[nodiscard]] bool has_record() const { return bio_.has_record() || SSL_pending(ssl()) > 0; }
+    [[nodiscard]] bool is_established() const { return state_ == state::established; }
+    [[nodiscard]] std::string_view alpn() const;
+    [[nodiscard]] SSL* ssl() const { return ssl_.get(); }
+    [[nodiscard]] memory_bio& bio() { return bio_; }
+    [[nodiscard]] errc error_code() const { return error_code_; }
+    [[nodiscard]] const std::string& error_detail() const { return error_detail_; }
+
+private:
+    enum class state : std::uint8_t { created, handshaking, established, failed };
+
+    void set_names(const tls_settings& settings);
+    void set_session();
+    [[nodiscard]] tls_step finish_handshake();
+    void keep_renewed_session();
+    [[nodiscard]] tls_step fail_handshake(int why);
+    [[nodiscard]] tls_status read_stopped(int result);
+    void fail(errc code, std::string_view detail);
+    void count_idle_messages();
+
+    const std::shared_ptr<const tls_profile> profile_;
+    const std::string peer_;  // "host:port", for sentences
+    const std::string_view offered_alpn_;
+    tls_hooks hooks_;
+    memory_bio bio_;
+    ssl_ptr ssl_;              // after what it refers to
+    ssl_session_ptr offered_;  // until the handshake ends
+    state state_ = state::created;
+    bool peer_closed_ = false;
+    bool close_sent_ = false;
+    unsigned idle_messages_ = 0;
+    errc error_code_{};
+    std::string error_detail_;
+};
+
+tls_engine::implementation::implementation(const tls_settings& settings)
+    : profile_(checked(settings.profile)),
+      peer_(settings.host + ':' + std::to_string(settings.port)),
+      offered_alpn_(settings.offer_http2 ? alpn_http2 : alpn_http1),
+      ssl_(make_ssl(profile_->internals().context())) {
+    hooks_.attach(ssl());
+    if (settings.sessions != nullptr && profile_->options().session_resumption) {
+        hooks_.sessions = &settings.sessions->internals();
+        hooks_.profile = profile_->internals().id();
+        hooks_.session_key = tls_session_key(settings);
+    }
+    bio_.limit_input(max_handshake_input);
+    BIO* bio = bio_.make_bio().release();
+    SSL_set_bio(ssl(), bio, bio);
+    SSL_set_connect_state(ssl());
+    // Unlike its siblings this one returns 0 for success.
+    if (SSL_set_alpn_protos(ssl(), reinterpret_cast<const unsigned char*>(offered_alpn_.data()),
+                            static_cast<unsigned>(offered_alpn_.size())) != 0) {
+        throw std::bad_alloc();
+    }
+    set_names(settings);
+    clear_openssl_errors();
+}
+
+tls_engine::implementation::~implementation() {
+    // Else OpenSSL takes a connection that ends without close_notify for an attack and spoils its
+    // session, which cancelled exchanges and lost connections would cost us every time.
+    if (is_established()) SSL_set_shutdown(ssl(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
+void tls_engine::implementation::set_names(const tls_settings& settings) {
+    const tls_options& options = profile_->options();
+    const auto sent = name_or_host(options.server_name, settings.host);
+    const auto verified = name_or_host(options.verify_name, settings.host);
+    bool is_ok = sent && verified;
+    if (is_ok && !sent->is_address) {
+        is_ok = SSL_set_tlsext_host_name(ssl(), sent->text.c_str()) == 1;
+    }
+    if (is_ok && !options.danger_skip_verification) {
+        is_ok = require_peer_name(ssl(), *verified);
+    }
+    if (!is_ok) {
+        fail(errc::handshake_failed, "the host cannot be named in TLS (RFC 6066 3)");
+        return;
+    }
+    hooks_.expected_name = verified->text;
+}
+
+tls_step tls_engine::implementation::step() {
+    if (state_ == state::failed) return tls_step::failed;
+    if (state_ == state::established) return tls_step::done;
+    if (state_ == state::created) set_session();
+    state_ = state::handshaking;
+    clear_openssl_errors();
+    const int result = SSL_do_handshake(ssl());
+    if (result == 1) return finish_handshake();
+    const int why = SSL_get_error(ssl(), result);
+    if (why != SSL_ERROR_WANT_READ) return fail_handshake(why);
+    return bio_.has_record() ? tls_step::more : tls_step::want_input;
+}
+
+// Only now, so that a ticket of single use is not spent on a connection that never opened.
+void tls_engine::implementation::set_session() {
+    if (hooks_.sessions == nullptr) return;
+    offered_ = hooks_.sessions->take(hooks_.profile, hooks_.session_key, openssl_time());
+    if (offered_) SSL_set_session(ssl(), offered_.get());
+}
+
+tls_step tls_engine::implementation::finish_handshake() {
+    // Not every OpenSSL 3.0 checks that the answer was among our offers (RFC 7301 3.2).
+    const std::string_view chosen = alpn();
+    if (!chosen.empty() && chosen != "http/1.1" && (chosen != "h2" || offered_alpn_ != alpn_http2)) {
+        fail(errc::handshake_failed, "the peer chose an ALPN protocol that was not offered");
+        return tls_step::failed;
+    }
+    state_ = state::established;
+    bio_.limit_input(memory_bio::no_limit);
+    count_idle_messages();
+    keep_renewed_session();
+    offered_.reset();
+    clear_openssl_errors();
+    return tls_step::done;
+}
+
+// OpenSSL announces the ticket of a resumed connection for TLS 1.3 only; a TLS 1.2 server may renew as
+// well (RFC 5077 3.3).
+void tls_engine::implementation::keep_renewed_session() {
+    if (!offered_ || SSL_session_reused(ssl()) != 1 || SSL_version(ssl()) >= TLS1_3_VERSION) return;
+    ssl_session_ptr current(SSL_get1_session(ssl()));
+    if (current == offered_) return;
+    hooks_.sessions->store(hooks_.profile, hooks_.session_key, std::move(current));
+}
+
+tls_step tls_engine::implementation::fail_handshake(int why) {
+    // A session that breaks handshakes must not break the next one as well.
+    if (offered_) hooks_.sessions->remove(hooks_.profile, hooks_.session_key, offered_.get());
+    offered_.reset();
+    if (!hooks_.rejection.empty()) {
+        fail(errc::certificate_rejected, hooks_.rejection);
+    } else if (bio_.is_over_limit()) {
+        fail(errc::handshake_failed, "the peer sent more than " +
+                                         std::to_string(max_handshake_input) +
+                                         " octets before the end of the handshake");
+    } else {
+        fail(errc::handshake_failed, explain(why));
+    }
+    return tls_step::failed;
+}
+
+tls_engine::read_result tls_engine::implementation::decrypt(std::span<std::byte> plain) {
+    HEARTH_ASSERT(is_established() || state_ == state::failed);
+    read_result result;
+    if (!is_established()) return {0, tls_status::failed};
+    if (peer_closed_) return {0, tls_status::closed};
+    clear_openssl_errors();
+    while (result.size < plain.size()) {
+        if (!has_record()) {  // saves the call that would find nothing
+            result.status = tls_status::want_input;
+            return result;
+        }
+        std::size_t count = 0;
+        const auto rest = plain.subspan(result.size);
+        const int outcome = SSL_read_ex(ssl(), rest.data(), rest.size(), &count);
+        if (outcome != 1) {
+            result.status = read_stopped(outcome);
+            return result;
+        }
+        result.size += count;
+        idle_messages_ = 0;
+    }
+    result.status = tls_status::ok;
+    return result;
+}
+
+tls_status tls_engine::implementation::read_stopped(int result) {
+    const int why = SSL_get_error(ssl(), result);
+    if (why == SSL_ERROR_WANT_READ) return tls_status::want_input;
+    if (why == SSL_ERROR_ZERO_RETURN) {
+        peer_closed_ = true;
+        return tls_status::closed;
+    }
+    if (idle_messages_ > max_idle_messages) {
+        fail(errc::peer_tls_error, "the peer sent " + std::to_string(idle_messages_) +
+                                       " handshake messages in a row without data");
+    } else {
+        fail(errc::peer_tls_error, explain(why));
+    }
+    return tls_status::failed;
+}
+
+bool tls_engine::implementation::encrypt(std::span<const std::byte> plain) {
+    HEARTH_ASSERT((is_established() && !close_sent_) || state_ == state::failed);
+    if (!is_established()) return false;
+    if (plain.empty()) return true;
+    const std::size_t records = plain.size() / max_fragment + 1;
+    (void)bio_.output().prepare(plain.size() + records * record_overhead);  // grow once
+    clear_openssl_errors();
+    std::size_t written = 0;
+    const int result = SSL_write_ex(ssl(), plain.data(), plain.size(), &written);
+    if (result == 1) return true;
+    fail(errc::peer_tls_error, take_openssl_error());
+    return false;
+}
+
+void tls_engine::implementation::shut_down() {
+    if (!is_established() || close_sent_) return;
+    close_sent_ = true;
+    clear_openssl_errors();
+    SSL_shutdown(ssl());
+    clear_openssl_errors();
+}
+
+std::string_view tls_engine::implementation::alpn() const {
+    const unsigned char* name = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(ssl(), &name, &size);
+    return {reinterpret_cast<const char*>(name), size};
+}
+
+void tls_engine::implementation::fail(errc code, std::string_view detail) {
+    state_ = state::failed;
+    error_code_ = code;
+    if (code == errc::certificate_rejected) {
+        error_detail_ = "the certificate of " + peer_ + " was rejected: ";
+    } else if (code == errc::handshake_failed) {
+        error_detail_ = "TLS with " + peer_ + " could not be negotiated: ";
+    } else {
+        error_detail_ = "TLS with " + peer_ + " broke: ";
+    }
+    error_detail_ += detail;
+    clear_openssl_errors();
+}
+
+// Watches every message that follows the handshake, and ends the input from within OpenSSL's loop if
+// there is nothing but such messages.
+void tls_engine::implementation::count_idle_messages() {
+    SSL_set_msg_callback_arg(ssl(), this);
+    SSL_set_msg_callback(ssl(), [](int is_sent, int, int type, const void*, std::size_t, SSL*,
+                                   void* self) {
+        if (is_sent != 0 || type != SSL3_RT_HANDSHAKE) return;
+        auto& engine = *static_cast<implementation*>(self);
+        if (++engine.idle_messages_ > max_idle_messages) engine.bio_.refuse_input();
+    });
+}
+
+tls_engine::tls_engine(const tls_settings& settings)
+    : implementation_(std::make_unique<implementation>(settings)) {}
+
+tls_engine::~tls_engine() = default;
+
+void tls_engine::receive(std::span<const std::byte> ciphertext) {
+    implementation_->bio().receive(ciphertext);
+}
+
+void tls_engine::retain() { implementation_->bio().retain(); }
+
+std::size_t tls_engine::pending_input() const { return implementation_->bio().pending(); }
+
+bool tls_engine::has_complete_record() const { return implementation_->has_record(); }
+
+tls_step tls_engine::step() { return implementation_->step(); }
+
+bool tls_engine::is_established() const { return implementation_->is_established(); }
+
+tls_engine::read_result tls_engine::decrypt(std::span<std::byte> plain) {
+    return implementation_->decrypt(plain);
+}
+
+bool tls_engine::encrypt(std::span<const std::byte> plain) {
+    return implementation_->encrypt(plain);
+}
+
+void tls_engine::shut_down() { implementation_->shut_down(); }
+
+base::byte_queue& tls_engine::output() { return implementation_->bio().output(); }
+
+bool tls_engine::resumed() const { return SSL_session_reused(implementation_->ssl()) == 1; }
+
+std::string_view tls_engine::version() const {
+    return is_established() ? SSL_get_version(implementation_->ssl()) : std::string_view();
+}
+
+std::string_view tls_engine::cipher() const {
+    const SSL_CIPHER* chosen = SSL_get_current_cipher(implementation_->ssl());
+    return chosen != nullptr ? SSL_CIPHER_get_name(chosen) : std::string_view();
+}
+
+std::string_view tls_engine::alpn() const { return implementation_->alpn(); }
+
+errc tls_engine::error_code() const { return implementation_->error_code(); }
+
+const std::string& tls_engine::error_detail() const { return implementation_->error_detail(); }
+
+std::size_t tls_engine::memory() const { return implementation_->bio().memory(); }
+
+}  // namespace hearth::proto

@@ -1,0 +1,29 @@
+// What OpenSSL's callbacks know of the connection they are called for.
+//
+// The callbacks belong to the SSL_CTX, which many connections share; each connection attaches its
+// `tls_hooks` to its SSL. The engine owns the hooks and keeps them until after SSL_free.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "proto/openssl_ptr.hpp"
+#include "proto/tls_session_cache_impl.hpp"
+
+namespace hearth::proto {
+
+struct tls_hooks {
+    std::string expected_name;  ///< Whom the certificate must name.
+    std::string rejection;      ///< Why the certificate was refused; empty if it was not.
+    /// Where new sessions go, and under what; null: nowhere.
+    tls_session_cache::implementation* sessions = nullptr;
+    std::uint64_t profile = 0;
+    std::string session_key;
+
+    void attach(SSL* ssl) { SSL_set_app_data(ssl, this); }
+    [[nodiscard]] static tls_hooks* of(const SSL* ssl) {
+        return static_cast<tls_hooks*>(SSL_get_app_data(ssl));
+    }
+};
+
+}  // namespace hearth::proto

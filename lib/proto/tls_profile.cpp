@@ -1,0 +1,306 @@
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "proto/openssl_error.hpp"
+#include "proto/tls_hooks.hpp"
+#include "proto/tls_profile_impl.hpp"
+
+HEARTH_BEGIN_NAMESPACE
+namespace {
+
+using proto::bio_ptr;
+using proto::clear_openssl_errors;
+using proto::evp_pkey_ptr;
+using proto::make_peer_name;
+using proto::spki_digest;
+using proto::ssl_ctx_ptr;
+using proto::take_openssl_error;
+using proto::tls_hooks;
+using proto::x509_ptr;
+
+// The largest Certificate message taken from a peer. OpenSSL's default is 100 KiB as well; long chains
+// of real servers stay below 10.
+constexpr long max_certificate_list = 100 * 1024;
+constexpr const char* default_groups = "X25519:P-256:P-384";
+
+[[noreturn]] void refuse(const std::string& sentence) {
+    clear_openssl_errors();
+    throw boost::system::system_error(make_error_code(errc::invalid_config), sentence);
+}
+
+void require(bool is_ok, const std::string& what) {
+    if (!is_ok) refuse(what + ": " + take_openssl_error());
+}
+
+std::string read_file(const std::string& field, const std::string& path) {
+    errno = 0;
+    std::ifstream file(path, std::ios::binary);
+    std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    if (file.is_open() && !file.bad() && !text.empty()) return text;
+    const std::string why = errno != 0 ? std::strerror(errno) : "it is empty";
+    refuse(field + ": cannot read \"" + path + "\": " + why);
+}
+
+// A PEM input: which option it came from, for messages, and its text.
+struct pem_input {
+    std::string name;
+    std::string text;
+};
+
+// The file's content or the text itself; a null `text` if neither is given.
+pem_input take_pem(const std::string& topic, const std::string& path, const std::string& pem) {
+    if (!path.empty() && !pem.empty()) {
+        refuse(topic + "_file and " + topic + "_pem are both given: give one of them");
+    }
+    if (path.empty()) return {topic + "_pem", pem};
+    return {topic + "_file \"" + path + '"', read_file(topic + "_file", path)};
+}
+
+bio_ptr open_text(const std::string& text) {
+    bio_ptr bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+    if (!bio) throw std::bad_alloc();
+    return bio;
+}
+
+// Never asks the terminal for a pass phrase, which is what OpenSSL does when it is not told otherwise.
+int refuse_pass_phrase(char*, int, int, void*) { return -1; }
+
+std::vector<x509_ptr> parse_certificates(const pem_input& input) {
+    const bio_ptr bio = open_text(input.text);
+    std::vector<x509_ptr> certificates;
+    while (x509_ptr each{
+        PEM_read_bio_X509_AUX(bio.get(), nullptr, &refuse_pass_phrase, nullptr)}) {
+        certificates.push_back(std::move(each));
+    }
+    const unsigned long end = ERR_peek_last_error();
+    if (ERR_GET_LIB(end) != ERR_LIB_PEM || ERR_GET_REASON(end) != PEM_R_NO_START_LINE) {
+        require(false, input.name + " does not parse");
+    }
+    clear_openssl_errors();
+    if (certificates.empty()) refuse(input.name + " holds no certificate");
+    return certificates;
+}
+
+evp_pkey_ptr parse_key(const pem_input& input) {
+    const bio_ptr bio = open_text(input.text);
+    evp_pkey_ptr key(
+        PEM_read_bio_PrivateKey(bio.get(), nullptr, &refuse_pass_phrase, nullptr));
+    require(key != nullptr, input.name + " holds no usable private key without pass phrase");
+    return key;
+}
+
+std::uint64_t next_id() {
+    static std::atomic<std::uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+ssl_ctx_ptr make_context() {
+    ssl_ctx_ptr context(SSL_CTX_new(TLS_client_method()));
+    require(context != nullptr, "OpenSSL gives no TLS context");
+    return context;
+}
+
+std::vector<spki_digest> parse_pins(const tls_options& options) {
+    std::vector<spki_digest> pins;
+    for (const std::string& text : options.pins) {
+        const auto pin = proto::parse_pin(text);
+        if (!pin) refuse("pins: \"" + text + "\" is not the base64 of a SHA-256 digest");
+        pins.push_back(*pin);
+    }
+    return pins;
+}
+
+// Refuses combinations that contradict each other; a single value is checked where it is used.
+const tls_options& checked(const tls_options& options) {
+    if (options.danger_skip_verification && !options.pins.empty()) {
+        refuse("pins are checked on the verified chain: danger_skip_verification leaves none");
+    }
+    const bool has_private_trust = !options.ca_file.empty() || !options.ca_pem.empty();
+    if (!options.danger_skip_verification && !options.system_trust && !has_private_trust) {
+        refuse("nobody is trusted: system_trust is off and there is no ca_file or ca_pem");
+    }
+    if (options.minimum_version > options.maximum_version) {
+        refuse("minimum_version is above maximum_version");
+    }
+    if (!options.server_name.empty()) {
+        const auto name = make_peer_name(options.server_name);
+        if (!name) refuse("server_name is not a host name");
+        if (name->is_address) refuse("server_name is an IP address, which SNI does not allow");
+    }
+    if (!options.verify_name.empty() && !make_peer_name(options.verify_name)) {
+        refuse("verify_name is neither a host name nor an IP address");
+    }
+    return options;
+}
+
+int protocol_number(tls_version version) {
+    return version == tls_version::tls_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
+}
+
+// SSL_CTX_sess_set_new_cb: 1 means that the reference was taken over.
+int keep_session(SSL* ssl, SSL_SESSION* session) noexcept {
+    const tls_hooks* hooks = tls_hooks::of(ssl);
+    if (hooks == nullptr || hooks->sessions == nullptr) return 0;
+    proto::ssl_session_ptr owned(session);
+    try {
+        hooks->sessions->store(hooks->profile, hooks->session_key, std::move(owned));
+    } catch (const std::exception&) {  // out of memory: it is only a ticket
+    }
+    return 1;
+}
+
+void write_key_log(const SSL* ssl, const char* line) noexcept {
+    const auto* profile =
+        static_cast<const tls_profile::implementation*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+    profile->log_key(line);
+}
+
+}  // namespace
+
+tls_profile::implementation::implementation(const tls_options& options)
+    : options_(checked(options)),
+      id_(next_id()),
+      context_(make_context()),
+      pins_(parse_pins(options)) {
+    set_protocol();
+    set_trust();
+    set_identity();
+    set_callbacks();
+    set_key_log();
+    clear_openssl_errors();
+}
+
+tls_profile::implementation::~implementation() = default;
+
+void tls_profile::implementation::set_protocol() {
+    SSL_CTX* context = context_.get();
+    SSL_CTX_set_min_proto_version(context, protocol_number(options_.minimum_version));
+    SSL_CTX_set_max_proto_version(context, protocol_number(options_.maximum_version));
+    SSL_CTX_clear_options(context, SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(context, 1);  // memory_bio hands out one record per read
+    SSL_CTX_set_max_cert_list(context, max_certificate_list);
+    if (!options_.cipher_list.empty()) {
+        require(SSL_CTX_set_cipher_list(context, options_.cipher_list.c_str()) == 1,
+                "cipher_list \"" + options_.cipher_list + '"');
+    }
+    if (!options_.cipher_suites.empty()) {
+        require(SSL_CTX_set_ciphersuites(context, options_.cipher_suites.c_str()) == 1,
+                "cipher_suites \"" + options_.cipher_suites + '"');
+    }
+    const std::string groups = options_.groups.empty() ? default_groups : options_.groups;
+    require(SSL_CTX_set1_groups_list(context, groups.c_str()) == 1, "groups \"" + groups + '"');
+}
+
+void tls_profile::implementation::set_trust() {
+    SSL_CTX* context = context_.get();
+    const bool skips = options_.danger_skip_verification;
+    SSL_CTX_set_verify(context, skips ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
+    X509_STORE* store = SSL_CTX_get_cert_store(context);
+    std::vector<pem_input> inputs;
+    if (!options_.ca_file.empty()) {
+        inputs.push_back(take_pem("ca", options_.ca_file, {}));
+    }
+    if (!options_.ca_pem.empty()) inputs.push_back(take_pem("ca", {}, options_.ca_pem));
+    for (const pem_input& input : inputs) {
+        for (const x509_ptr& each : parse_certificates(input)) {
+            require(X509_STORE_add_cert(store, each.get()) == 1, input.name);
+        }
+    }
+    // Whoever names an intermediate as the authority means to trust it without its root.
+    if (!inputs.empty()) X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+    if (!inputs.empty() || skips || !options_.system_trust) return;
+    require(X509_STORE_set_default_paths(store) == 1, "the system's trust store");
+}
+
+void tls_profile::implementation::set_identity() {
+    const pem_input chain =
+        take_pem("certificate", options_.certificate_file, options_.certificate_pem);
+    const pem_input secret =
+        take_pem("private_key", options_.private_key_file, options_.private_key_pem);
+    if (chain.text.empty() && secret.text.empty()) return;
+    if (chain.text.empty()) refuse("a private key is given, but no client certificate");
+    if (secret.text.empty()) refuse("a client certificate is given, but no private key");
+    SSL_CTX* context = context_.get();
+    const auto certificates = parse_certificates(chain);
+    const evp_pkey_ptr key = parse_key(secret);
+    if (X509_check_private_key(certificates.front().get(), key.get()) != 1) {
+        refuse(secret.name + " does not belong to the first certificate of " + chain.name);
+    }
+    require(SSL_CTX_use_certificate(context, certificates.front().get()) == 1, chain.name);
+    for (std::size_t i = 1; i < certificates.size(); ++i) {
+        require(SSL_CTX_add1_chain_cert(context, certificates[i].get()) == 1, chain.name);
+    }
+    require(SSL_CTX_use_PrivateKey(context, key.get()) == 1, secret.name);
+}
+
+void tls_profile::implementation::set_key_log() {
+    const std::string& path = options_.keylog_file;
+    if (path.empty()) return;
+    std::error_code ignored;
+    const bool is_new = !std::filesystem::exists(path, ignored);
+    key_log_.reset(std::fopen(path.c_str(), "ae"));
+    if (!key_log_) refuse("keylog_file: cannot open \"" + path + "\": " + std::strerror(errno));
+    if (is_new) {  // whoever reads it can read the traffic
+        using std::filesystem::perms;
+        std::filesystem::permissions(path, perms::owner_read | perms::owner_write, ignored);
+    }
+    std::setvbuf(key_log_.get(), nullptr, _IOLBF, BUFSIZ);
+    SSL_CTX_set_keylog_callback(context_.get(), &write_key_log);
+}
+
+void tls_profile::implementation::set_callbacks() {
+    SSL_CTX* context = context_.get();
+    SSL_CTX_set_app_data(context, this);
+    SSL_CTX_set_cert_verify_callback(context, &proto::verify_peer, this);
+    if (!options_.session_resumption) {
+        SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+        SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+        return;
+    }
+    SSL_CTX_set_session_cache_mode(context,
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(context, &keep_session);
+}
+
+void tls_profile::implementation::log_key(std::string_view line) const noexcept {
+    try {
+        std::string whole(line);
+        whole += '\n';
+        // A debugging aid: a full disk must not break connections.
+        [[maybe_unused]] const auto written =
+            std::fwrite(whole.data(), 1, whole.size(), key_log_.get());
+    } catch (const std::exception&) {  // out of memory: a line is lost
+    }
+}
+
+std::shared_ptr<const tls_profile> tls_profile::make(const tls_options& options) {
+    return std::make_shared<const tls_profile>(std::make_unique<implementation>(options));
+}
+
+std::shared_ptr<const tls_profile> tls_profile::system_default() {
+    static const std::shared_ptr<const tls_profile> shared = make(tls_options{});
+    return shared;
+}
+
+tls_profile::tls_profile(std::unique_ptr<implementation> parts)
+    : implementation_(std::move(parts)) {}
+
+tls_profile::~tls_profile() = default;
+
+const tls_options& tls_profile::options() const noexcept { return implementation_->options(); }
+
+HEARTH_END_NAMESPACE
