@@ -1,0 +1,209 @@
+#include "io/connection_driver.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace hearth::io {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+error_code last_error() { return {errno, boost::system::system_category()}; }
+
+void set_option(int descriptor, int level, int name, int value) {
+    // An option the kernel refuses costs its effect, not the connection.
+    (void)::setsockopt(descriptor, level, name, &value, sizeof value);
+}
+
+}  // namespace
+
+std::string to_string(const endpoint& value) {
+    const int family = value.data()->sa_family;
+    if (family == AF_INET || family == AF_INET6) {
+        asio::ip::tcp::endpoint tcp;
+        std::memcpy(tcp.data(), value.data(), value.size());
+        const std::string host = tcp.address().to_string();
+        const std::string port = std::to_string(tcp.port());
+        return family == AF_INET6 ? "[" + host + "]:" + port : host + ":" + port;
+    }
+    if (family == AF_UNIX) {
+        asio::local::stream_protocol::endpoint local;
+        std::memcpy(local.data(), value.data(), value.size());
+        local.resize(value.size());
+        std::string path = local.path();
+        if (!path.empty() && path.front() == '\0') path.front() = '@';
+        return "unix:" + path;
+    }
+    return {};
+}
+
+endpoint make_tcp_endpoint(const std::string& address, std::uint16_t port) {
+    error_code error;
+    const auto parsed = asio::ip::make_address(address, error);
+    if (error) return {};
+    return endpoint(asio::ip::tcp::endpoint(parsed, port));
+}
+
+endpoint make_unix_endpoint(const std::string& path) {
+    std::string name = path;
+    if (!name.empty() && name.front() == '@') name.front() = '\0';
+    asio::local::stream_protocol::endpoint local;
+    if (name.empty() || name.size() >= sizeof(sockaddr_un::sun_path)) return {};
+    return endpoint(asio::local::stream_protocol::endpoint(name));
+}
+
+connection_driver::connection_driver(asio::any_io_executor executor,
+                                     std::shared_ptr<driver_listener> listener,
+                                     connection_id connection, const socket_settings& settings)
+    : executor_(std::move(executor)),
+      listener_(std::move(listener)),
+      connection_(connection),
+      settings_(settings) {}
+
+void connection_driver::post_connect_result(std::uint32_t attempt, error_code error) {
+    asio::post(executor_, [listener = listener_, id = connection_, attempt, error] {
+        listener->on_connect_result(id, attempt, error);
+    });
+}
+
+void connection_driver::apply_options(int descriptor, int family) const {
+    if (family != AF_INET && family != AF_INET6) return;
+    if (settings_.nodelay) set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (settings_.keepalive_idle) {
+        set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
+        set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE,
+                   static_cast<int>(settings_.keepalive_idle->count()));
+    }
+}
+
+/// Opens the socket and starts the connect. No error: connected or under way.
+error_code connection_driver::open_attempt(attempt_state& state) {
+    const int family = state.peer.data()->sa_family;
+    const int descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return last_error();
+    error_code error;
+    state.socket = std::make_unique<socket_type>(executor_);
+    state.socket->assign(asio::generic::stream_protocol(family, 0), descriptor, error);
+    if (error) {
+        ::close(descriptor);
+        return error;
+    }
+    state.socket->native_non_blocking(true, error);
+    apply_options(descriptor, family);
+    const auto size = static_cast<socklen_t>(state.peer.size());
+    if (::connect(descriptor, state.peer.data(), size) == 0) return {};
+    return errno == EINPROGRESS ? error_code{} : last_error();
+}
+
+void connection_driver::connect(std::uint32_t attempt, const endpoint& peer) {
+    attempt_state& state = attempts_.emplace_back();
+    state.number = attempt;
+    state.peer = peer;
+    if (const error_code error = open_attempt(state)) {
+        attempts_.pop_back();
+        post_connect_result(attempt, error);
+        return;
+    }
+    // Writable means decided, whatever the outcome: SO_ERROR has it.
+    const int descriptor = state.socket->native_handle();
+    state.socket->async_wait(
+        asio::socket_base::wait_write,
+        [listener = listener_, id = connection_, attempt, descriptor](error_code error) {
+            if (error) return;  // cancelled or closed
+            int code = 0;
+            socklen_t size = sizeof code;
+            if (::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size) != 0) code = errno;
+            listener->on_connect_result(id, attempt, {code, boost::system::system_category()});
+        });
+}
+
+void connection_driver::cancel_connect(std::uint32_t attempt) {
+    std::erase_if(attempts_, [attempt](const attempt_state& s) { return s.number == attempt; });
+}
+
+void connection_driver::adopt(std::uint32_t attempt) {
+    for (attempt_state& state : attempts_) {
+        if (state.number != attempt) continue;
+        socket_ = std::move(state.socket);
+        peer_ = state.peer;
+    }
+    attempts_.clear();
+}
+
+io_result connection_driver::read(std::span<std::byte> into) {
+    for (;;) {
+        ++read_calls;
+        const ssize_t got = ::recv(socket_->native_handle(), into.data(), into.size(), 0);
+        if (got > 0) {
+            bytes_received += static_cast<std::uint64_t>(got);
+            return {static_cast<std::size_t>(got), io_status::ok, {}};
+        }
+        if (got == 0) return {0, io_status::closed, {}};
+        if (errno == EINTR) continue;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return {0, io_status::would_block, {}};
+        return {0, io_status::failed, last_error()};
+    }
+}
+
+io_result connection_driver::write(base::byte_queue& from) {
+    io_result result;
+    while (!from.empty()) {
+        const auto bytes = from.data();
+        ++write_calls;
+        const ssize_t sent =
+            ::send(socket_->native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent >= 0) {
+            bytes_sent += static_cast<std::uint64_t>(sent);
+            result.size += static_cast<std::size_t>(sent);
+            from.consume(static_cast<std::size_t>(sent));
+            continue;
+        }
+        if (errno == EINTR) continue;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            result.status = io_status::would_block;
+            return result;
+        }
+        result.status = io_status::failed;
+        result.error = last_error();
+        return result;
+    }
+    return result;
+}
+
+void connection_driver::wait_readable() {
+    if (waiting_readable_ || !socket_) return;
+    waiting_readable_ = true;
+    socket_->async_wait(asio::socket_base::wait_read,
+                        [listener = listener_, id = connection_](error_code error) {
+                            if (!error) listener->on_readable(id);
+                        });
+}
+
+void connection_driver::wait_writable() {
+    if (waiting_writable_ || !socket_) return;
+    waiting_writable_ = true;
+    socket_->async_wait(asio::socket_base::wait_write,
+                        [listener = listener_, id = connection_](error_code error) {
+                            if (!error) listener->on_writable(id);
+                        });
+}
+
+void connection_driver::close() {
+    attempts_.clear();
+    socket_.reset();
+}
+
+std::string connection_driver::peer_address() const { return to_string(peer_); }
+
+}  // namespace hearth::io

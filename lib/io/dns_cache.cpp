@@ -1,0 +1,46 @@
+#include "io/dns_cache.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace hearth::io {
+
+dns_cache::dns_cache(const dns_config& config)
+    : min_ttl_(config.min_ttl),
+      max_ttl_(config.max_ttl),
+      negative_ttl_(config.negative_ttl),
+      capacity_(config.cache_entries) {}
+
+const name_answer* dns_cache::find(base::time_point now, std::string_view name) {
+    const auto found = index_.find(name);
+    if (found == index_.end()) return nullptr;
+    const auto at = found->second;
+    if (at->expires <= now) {
+        erase(at);
+        return nullptr;
+    }
+    entries_.splice(entries_.begin(), entries_, at);
+    return &at->answer;
+}
+
+void dns_cache::store(base::time_point now, const std::string& name, const name_answer& answer) {
+    if (const auto old = index_.find(name); old != index_.end()) erase(old->second);
+    const base::duration keep = lifetime(answer);
+    if (keep <= base::duration::zero() || capacity_ == 0) return;
+    if (entries_.size() == capacity_) erase(std::prev(entries_.end()));
+    entries_.push_front({name, answer, base::after(now, keep)});
+    index_.emplace(entries_.front().name, entries_.begin());
+}
+
+base::duration dns_cache::lifetime(const name_answer& answer) const {
+    if (!answer.error) return std::max(min_ttl_, std::min(answer.ttl, max_ttl_));
+    if (answer.error == errc::name_not_found) return negative_ttl_;
+    return base::duration::zero();
+}
+
+void dns_cache::erase(entry_list::iterator at) {
+    index_.erase(at->name);
+    entries_.erase(at);
+}
+
+}  // namespace hearth::io

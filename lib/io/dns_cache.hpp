@@ -1,0 +1,50 @@
+// dns_cache: answers of the name service, by name, until they expire.
+//
+// Bounded: the least recently used name goes first. A success lives as long as its TTL, within
+// floor and ceiling; "no such name" a fixed time; other failures are not kept. Time is passed in.
+// Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <list>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/time.hpp"
+#include "hearth/config.hpp"
+#include "io/name_lookup.hpp"
+
+namespace hearth::io {
+
+class dns_cache {
+public:
+    explicit dns_cache(const dns_config& config);
+
+    /// The answer known for a name at `now`, or null. Valid until the next `store`.
+    [[nodiscard]] const name_answer* find(base::time_point now, std::string_view name);
+    /// Replaces what is known about a name.
+    void store(base::time_point now, const std::string& name, const name_answer& answer);
+
+    [[nodiscard]] std::size_t size() const { return index_.size(); }
+
+private:
+    struct entry {
+        std::string name;
+        name_answer answer;
+        base::time_point expires;
+    };
+    using entry_list = std::list<entry>;
+
+    [[nodiscard]] base::duration lifetime(const name_answer& answer) const;
+    void erase(entry_list::iterator at);
+
+    const std::chrono::seconds min_ttl_;
+    const std::chrono::seconds max_ttl_;
+    const std::chrono::seconds negative_ttl_;
+    const std::size_t capacity_;
+    entry_list entries_;                                                // Most recently used first.
+    std::unordered_map<std::string_view, entry_list::iterator> index_;  // Keys view into entries_.
+};
+
+}  // namespace hearth::io
