@@ -1,0 +1,335 @@
+// The client's handle, and the entry of every call: checked on the caller's thread, then handed to the
+// shard that owns its origin.
+#include "hearth/client.hpp"
+
+#include <atomic>
+#include <boost/asio/error.hpp>
+#include <semaphore>
+#include <utility>
+
+#include "client/client_state.hpp"
+#include "client/shard_turn.hpp"
+#include "client/target.hpp"
+#include "proto/message.hpp"
+
+HEARTH_BEGIN_NAMESPACE
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace detail {
+namespace {
+
+/// What is wrong with a call before it may go to a shard; no code if nothing is.
+error_code check_call(call& what, failure& why) {
+    why.phase = phase::validation;
+    const auto parsed = parse_target(what.what.url);
+    if (!parsed) {
+        why.detail = parsed.error().detail;
+        return parsed.error().code;
+    }
+    what.where = *parsed;
+    why.origin = what.where.origin.to_string();
+    if (what.send && what.what.body.is_streamed()) {
+        why.detail = "A streamed body is written through an exchange: use async_open.";
+        return errc::invalid_body;
+    }
+    if (const auto* source = std::get_if<body::source_type>(&what.what.body.value())) {
+        if (!*source) {
+            why.detail = "The source of the request body is null.";
+            return errc::invalid_body;
+        }
+    }
+    if (const auto refused = proto::check_request(what.what, what.where.path_and_query)) {
+        why.detail = refused->detail;
+        return refused->code;
+    }
+    return {};
+}
+
+/// Lets the handler's cancellation slot reach the call in its shard.
+std::shared_ptr<cancel_handle> connect_slot(asio::cancellation_slot slot,
+                                            std::shared_ptr<shard> owner) {
+    if (!slot.is_connected()) return nullptr;
+    auto handle = std::make_shared<cancel_handle>();
+    handle->owner = std::move(owner);
+    slot.assign([handle](asio::cancellation_type type) {
+        const auto strong = asio::cancellation_type::terminal | asio::cancellation_type::partial;
+        const bool only_unsent = (type & strong) == asio::cancellation_type::none;
+        handle->owner->submit_late([handle, only_unsent] {
+            handle->owner->cancel(handle, only_unsent);
+        });
+    });
+    return handle;
+}
+
+void start_call(client_state& state, call what) {
+    what.started = std::chrono::steady_clock::now();
+    failure why;
+    if (const error_code error = check_call(what, why)) {
+        shard& any = *state.shards().front();
+        any.submit([&any, error, what = std::make_shared<call>(std::move(what)),
+                    why = std::move(why)]() mutable {
+            any.refuse(std::move(*what), error, std::move(why));
+        });
+        return;
+    }
+    shard& owner =
+        state.shards().size() == 1
+            ? *state.shards().front()
+            : state.shard_of(make_pool_key(what.where.origin, what.what, state.values()));
+    const auto slot = what.send ? what.send->slot() : what.open->slot();
+    auto handle = connect_slot(slot, owner.shared_from_this());
+    owner.submit([&owner, handle = std::move(handle), what = std::move(what)]() mutable {
+        owner.begin(std::move(what), handle);
+    });
+}
+
+/// Waits for one completion; the handler runs on a thread of the client.
+template <class... Args>
+class waiting_room {
+public:
+    [[nodiscard]] auto handler() {
+        return make_handler<Args...>([this](Args... args) {
+            result.emplace(std::move(args)...);
+            done_.release();
+        });
+    }
+    void wait() { done_.acquire(); }
+    std::optional<std::tuple<Args...>> result;
+
+private:
+    std::binary_semaphore done_{0};
+};
+
+[[noreturn]] void throw_would_deadlock() {
+    failure why;
+    why.phase = phase::validation;
+    why.detail = "A blocking call was made on a thread that runs the client itself.";
+    throw send_error(errc::would_deadlock, std::move(why));
+}
+
+}  // namespace
+
+void start_send(const std::shared_ptr<client_state>& state, request what, send_handler handler) {
+    call next;
+    next.what = std::move(what);
+    next.send = std::move(handler);
+    start_call(*state, std::move(next));
+}
+
+void start_open(const std::shared_ptr<client_state>& state, request what, open_handler handler) {
+    call next;
+    next.what = std::move(what);
+    next.open = std::move(handler);
+    start_call(*state, std::move(next));
+}
+
+void start_warm(const std::shared_ptr<client_state>& state, origin where, std::uint32_t count,
+                warm_handler handler) {
+    shard& owner = state->shard_of(make_pool_key(where, request{}, state->values()));
+    owner.submit([&owner, where = std::move(where), count,
+                  handler = std::move(handler)]() mutable {
+        owner.warm(where, count, std::move(handler));
+    });
+}
+
+void start_drain(const std::shared_ptr<client_state>& state, done_handler handler) {
+    struct gathering {
+        std::atomic<std::size_t> left;
+        done_handler handler;
+    };
+    auto all = std::make_shared<gathering>();
+    all->left = state->shards().size();
+    all->handler = std::move(handler);
+    for (const auto& s : state->shards()) {
+        s->submit([s = s.get(), all] {
+            s->drain([s, all] {
+                if (--all->left == 0) s->tell(std::move(all->handler), error_code{});
+            });
+        });
+    }
+}
+
+void start_stats(const std::shared_ptr<client_state>& state, stats_handler handler) {
+    struct gathering {
+        std::mutex mutex;
+        std::size_t left = 0;
+        stats sum;
+        stats_handler handler;
+    };
+    auto all = std::make_shared<gathering>();
+    all->left = state->shards().size();
+    all->handler = std::move(handler);
+    for (const auto& s : state->shards()) {
+        s->submit([s = s.get(), all] {
+            const stats part = s->snapshot();
+            const std::lock_guard lock(all->mutex);
+            add_shard(all->sum, part);
+            if (--all->left != 0) return;
+            all->sum.internal_errors = base::invariants_broken();
+            s->tell(std::move(all->handler), std::move(all->sum));
+        });
+    }
+}
+
+// Handles of streamed exchanges.
+
+void start_write(const control_ptr& control, asio::const_buffer bytes, size_handler handler) {
+    control->owner()->submit_late([control, bytes, handler = std::move(handler)]() mutable {
+        control->owner()->write(*control, bytes, std::move(handler));
+    });
+}
+
+void start_finish(const control_ptr& control, headers trailers, done_handler handler) {
+    control->owner()->submit_late(
+        [control, trailers = std::move(trailers), handler = std::move(handler)]() mutable {
+            control->owner()->finish(*control, std::move(trailers), std::move(handler));
+        });
+}
+
+void start_read_head(const control_ptr& control, head_handler handler) {
+    control->owner()->submit_late([control, handler = std::move(handler)]() mutable {
+        control->owner()->read_head(*control, std::move(handler));
+    });
+}
+
+void start_read(const control_ptr& control, asio::mutable_buffer bytes, size_handler handler) {
+    control->owner()->submit_late([control, bytes, handler = std::move(handler)]() mutable {
+        control->owner()->read(*control, bytes, std::move(handler));
+    });
+}
+
+void cancel_exchange(const control_ptr& control) {
+    control->owner()->submit_late([control] { control->owner()->drop(*control); });
+}
+
+asio::any_io_executor executor_of(const control_ptr& control) {
+    return control->owner()->executor();
+}
+
+}  // namespace detail
+
+// stream and exchange.
+
+stream& stream::operator=(stream&& other) noexcept {
+    if (this != &other) {
+        close();
+        control_ = std::move(other.control_);
+    }
+    return *this;
+}
+
+stream::~stream() { close(); }
+
+void stream::close() {
+    if (control_) detail::cancel_exchange(control_);
+    control_.reset();
+}
+
+exchange& exchange::operator=(exchange&& other) noexcept {
+    if (this != &other) {
+        close();
+        control_ = std::move(other.control_);
+    }
+    return *this;
+}
+
+exchange::~exchange() { close(); }
+
+void exchange::cancel() {
+    if (control_) detail::cancel_exchange(control_);
+}
+
+void exchange::close() {
+    cancel();
+    control_.reset();
+}
+
+stream exchange::release_stream() { return stream(std::move(control_)); }
+
+const headers& exchange::trailers() const { return control_->trailers; }
+
+const timings& exchange::timings() const { return control_->timings; }
+
+const failure& exchange::failure() const { return control_->failure; }
+
+// client.
+
+client::client(config settings)
+    : state_(std::make_shared<detail::client_state>(std::move(settings))) {}
+
+client::client(executor_type executor, config settings)
+    : client(std::vector<executor_type>{std::move(executor)}, std::move(settings)) {}
+
+client::client(std::vector<executor_type> executors, config settings)
+    : state_(std::make_shared<detail::client_state>(std::move(executors), std::move(settings))) {}
+
+client::client(client&&) noexcept = default;
+
+client& client::operator=(client&& other) noexcept {
+    if (this != &other) {
+        if (state_) state_->close();
+        state_ = std::move(other.state_);
+    }
+    return *this;
+}
+
+client::~client() {
+    if (state_) state_->close();
+}
+
+client::executor_type client::get_executor() const { return state_->shards().front()->executor(); }
+
+response client::send(request what, error_code& error) {
+    if (state_->runs_here()) {
+        error = errc::would_deadlock;
+        response refused;
+        refused.failure.phase = phase::validation;
+        refused.failure.detail = error.message();
+        return refused;
+    }
+    detail::waiting_room<error_code, response> room;
+    detail::start_send(state_, std::move(what), room.handler());
+    room.wait();
+    error = std::get<0>(*room.result);
+    return std::move(std::get<1>(*room.result));
+}
+
+response client::send(request what) {
+    error_code error;
+    response result = send(std::move(what), error);
+    if (error) throw send_error(error, std::move(result.failure));
+    return result;
+}
+
+std::uint32_t client::warm(const origin& where, std::uint32_t count) {
+    if (state_->runs_here()) detail::throw_would_deadlock();
+    detail::waiting_room<error_code, std::uint32_t> room;
+    detail::start_warm(state_, where, count, room.handler());
+    room.wait();
+    if (const error_code error = std::get<0>(*room.result)) {
+        hearth::failure why;
+        why.origin = where.to_string();
+        why.dial_error = error;
+        throw send_error(error, std::move(why));
+    }
+    return std::get<1>(*room.result);
+}
+
+void client::drain() {
+    if (state_->runs_here()) detail::throw_would_deadlock();
+    detail::waiting_room<error_code> room;
+    detail::start_drain(state_, room.handler());
+    room.wait();
+}
+
+stats client::stats() const {
+    if (state_->runs_here()) detail::throw_would_deadlock();
+    detail::waiting_room<hearth::stats> room;
+    detail::start_stats(state_, room.handler());
+    room.wait();
+    return std::move(std::get<0>(*room.result));
+}
+
+HEARTH_END_NAMESPACE

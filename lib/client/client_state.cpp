@@ -1,0 +1,138 @@
+#include "client/client_state.hpp"
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
+#include <random>
+#include <utility>
+
+#include "client/config_check.hpp"
+#include "client/shard_turn.hpp"
+
+namespace hearth::detail {
+
+namespace asio = boost::asio;
+
+namespace {
+
+std::uint64_t random_seed() {
+    std::random_device device;
+    return (std::uint64_t{device()} << 32) | device();
+}
+
+std::uint32_t thread_count(const config& values) {
+    if (values.io.threads != 0) return values.io.threads;
+    return std::clamp<std::uint32_t>(std::thread::hardware_concurrency(), 1, 4);
+}
+
+/// The caller's executor, serialised: its context may have many threads.
+asio::any_io_executor serialise(const asio::any_io_executor& executor) {
+    if (executor.target<asio::strand<asio::any_io_executor>>() != nullptr ||
+        executor.target<asio::strand<asio::io_context::executor_type>>() != nullptr) {
+        return executor;
+    }
+    return asio::strand<asio::any_io_executor>(executor);
+}
+
+}  // namespace
+
+client_state::client_state(config settings) {
+    require_valid(settings);
+    values_ = std::make_shared<const config>(std::move(settings));
+    std::vector<asio::any_io_executor> executors;
+    std::vector<std::shared_ptr<asio::io_context>> contexts;
+    std::vector<std::shared_ptr<void>> keepers;
+    for (std::uint32_t i = 0; i < thread_count(*values_); ++i) {
+        contexts.push_back(std::make_shared<asio::io_context>(1));
+        keepers.push_back(contexts.back());
+        executors.push_back(contexts.back()->get_executor());
+    }
+    make_shards(executors, keepers);
+    for (std::size_t i = 0; i < contexts.size(); ++i) {
+        using guard_type = asio::executor_work_guard<asio::io_context::executor_type>;
+        auto guard = std::make_shared<guard_type>(contexts[i]->get_executor());
+        release_.emplace_back([guard] { guard->reset(); });
+        threads_.emplace_back([context = contexts[i], owner = shards_[i]] {
+            owner->set_thread(std::this_thread::get_id());
+            context->run();
+            owner->mark_stopped();
+            context->restart();
+            context->poll();  // what was posted while the loop ended
+        });
+    }
+}
+
+client_state::client_state(std::vector<asio::any_io_executor> executors, config settings) {
+    require_valid(settings);
+    if (executors.empty()) {
+        failure why;
+        why.detail = "A client needs at least one executor.";
+        throw send_error(errc::invalid_config, why);
+    }
+    values_ = std::make_shared<const config>(std::move(settings));
+    std::transform(executors.begin(), executors.end(), executors.begin(), serialise);
+    make_shards(executors, std::vector<std::shared_ptr<void>>(executors.size()));
+}
+
+void client_state::make_shards(const std::vector<asio::any_io_executor>& executors,
+                               const std::vector<std::shared_ptr<void>>& contexts) {
+    std::shared_ptr<lease_pool> lender;
+    // The pool reaches shards by weak pointers: it may be called while the client ends.
+    auto weak = std::make_shared<std::vector<std::weak_ptr<shard>>>();
+    if (executors.size() > 1) {
+        lender = std::make_shared<lease_pool>(
+            values_->pool.max_connections, executors.size(),
+            [weak](std::size_t index, std::uint32_t granted) {
+                if (const auto s = (*weak)[index].lock()) {
+                    s->submit_late([s = s.get(), granted] { s->grant_leases(granted); });
+                }
+            },
+            [weak](std::size_t index, std::uint32_t wanted) {
+                if (const auto s = (*weak)[index].lock()) {
+                    s->submit_late([s = s.get(), wanted] { s->recall_leases(wanted); });
+                }
+            });
+    }
+    for (std::size_t i = 0; i < executors.size(); ++i) {
+        shard_settings settings;
+        settings.values = values_;
+        settings.seed = random_seed();
+        settings.index = i;
+        settings.leases = lender ? 0 : values_->pool.max_connections;
+        settings.lender = lender;
+        settings.own_context = contexts[i];
+        shards_.push_back(std::make_shared<shard>(executors[i], std::move(settings)));
+    }
+    for (const auto& s : shards_) weak->push_back(s);
+}
+
+client_state::~client_state() { close(); }
+
+void client_state::close() {
+    if (std::exchange(closed_, true)) return;
+    for (const auto& s : shards_) {
+        // Posted even from a thread of ours: what runs now may be a handler of this client.
+        asio::post(s->executor(), [s] { s->end(); });
+    }
+    for (const auto& release : release_) release();
+    for (std::thread& thread : threads_) {
+        if (thread.get_id() == std::this_thread::get_id()) {
+            thread.detach();
+        } else {
+            thread.join();
+        }
+    }
+}
+
+shard& client_state::shard_of(const pool_key& key) const {
+    if (shards_.size() == 1) return *shards_.front();
+    return *shards_[pool_key_hash{}(key) % shards_.size()];
+}
+
+bool client_state::runs_here() const {
+    return std::any_of(shards_.begin(), shards_.end(),
+                       [](const auto& s) { return s->runs_here(); });
+}
+
+}  // namespace hearth::detail

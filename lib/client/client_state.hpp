@@ -1,0 +1,47 @@
+// client_state: what a client's handle points to: its shards, and the threads that serve them where the
+// client has threads of its own. Constant after construction; the work is in the shards.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "client/exchange.hpp"
+#include "client/lease_pool.hpp"
+#include "client/shard.hpp"
+#include "hearth/client.hpp"
+
+namespace hearth::detail {
+
+class client_state {
+public:
+    /// Threads of its own.
+    explicit client_state(config settings);
+    /// A shard per executor of the caller.
+    client_state(std::vector<boost::asio::any_io_executor> executors, config settings);
+    ~client_state();
+    client_state(const client_state&) = delete;
+    client_state& operator=(const client_state&) = delete;
+
+    [[nodiscard]] const config& values() const { return *values_; }
+    [[nodiscard]] const std::vector<std::shared_ptr<shard>>& shards() const { return shards_; }
+    /// The shard that owns an origin.
+    [[nodiscard]] shard& shard_of(const pool_key& key) const;
+    /// True on a thread that a blocking call would wait for.
+    [[nodiscard]] bool runs_here() const;
+    /// Ends everything; joins own threads, but not the calling one.
+    void close();
+
+private:
+    void make_shards(const std::vector<boost::asio::any_io_executor>& executors,
+                     const std::vector<std::shared_ptr<void>>& contexts);
+
+    std::shared_ptr<const config> values_;
+    std::vector<std::shared_ptr<shard>> shards_;
+    std::vector<std::thread> threads_;
+    std::vector<std::function<void()>> release_;  // lets each own context end when it has no work
+    bool closed_ = false;
+};
+
+}  // namespace hearth::detail

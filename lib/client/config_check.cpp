@@ -1,0 +1,326 @@
+#include "client/config_check.hpp"
+
+#include <sys/resource.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <boost/asio/ip/address.hpp>
+#include <chrono>
+#include <limits>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "client/target.hpp"
+#include "io/name_server.hpp"
+
+namespace hearth::detail {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::hours;
+using std::chrono::seconds;
+
+constexpr std::uint64_t kib = 1024;
+constexpr std::uint64_t mib = 1024 * kib;
+constexpr std::uint64_t gib = 1024 * mib;
+
+// CPU of a full TLS 1.3 handshake on the client, upper end of 0.56-0.94 ms measured on one core.
+constexpr milliseconds handshake_cost{1};
+
+std::string text_of(std::uint64_t value) { return std::to_string(value); }
+
+std::string text_of(milliseconds value) {
+    if (value.count() != 0 && value.count() % 3'600'000 == 0) {
+        return std::to_string(value.count() / 3'600'000) + " h";
+    }
+    if (value.count() != 0 && value.count() % 1000 == 0) {
+        return std::to_string(value.count() / 1000) + " s";
+    }
+    return std::to_string(value.count()) + " ms";
+}
+
+std::string text_of(seconds value) { return std::to_string(value.count()) + " s"; }
+
+class checker {
+public:
+    checker(const config& value, std::uint64_t descriptors)
+        : config_(value), descriptors_(descriptors) {}
+
+    std::vector<config_finding> run() {
+        check_pool();
+        check_pool_times();
+        check_handshake_and_tls();
+        check_http1();
+        check_route();
+        check_dns();
+        check_overrides();
+        check_timeouts();
+        check_io();
+        give_advice();
+        std::ranges::stable_partition(findings_,
+                                      [](const config_finding& one) { return !one.is_advice; });
+        return std::move(findings_);
+    }
+
+private:
+    void contradiction(std::string sentence) { findings_.push_back({std::move(sentence), false}); }
+    void advice(const std::string& sentence) { findings_.push_back({"Advice: " + sentence, true}); }
+
+    template <class Value>
+    void range(std::string_view field, Value value, Value low, Value high) {
+        if (value >= low && value <= high) return;
+        contradiction(std::string(field) + " is " + text_of(value) + "; it must be from " +
+                      text_of(low) + " to " + text_of(high) + ".");
+    }
+    void count(std::string_view field, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
+        range(field, value, low, high);
+    }
+
+    void check_pool();
+    void check_pool_times();
+    void check_handshake_and_tls();
+    void check_http1();
+    void check_route();
+    void check_dns();
+    void check_overrides();
+    void check_override(const name_override& one, const std::string& field);
+    void check_timeouts();
+    void check_io();
+    void give_advice();
+
+    const config& config_;
+    std::uint64_t descriptors_;
+    std::vector<config_finding> findings_;
+};
+
+void checker::check_pool() {
+    const pool_config& pool = config_.pool;
+    count("pool.max_connections_per_origin", pool.max_connections_per_origin, 1, 1'000'000);
+    count("pool.max_connections", pool.max_connections, 1, 1'000'000);
+    if (pool.max_connections_per_origin > pool.max_connections) {
+        contradiction("pool.max_connections_per_origin (" +
+                      text_of(pool.max_connections_per_origin) +
+                      ") is above pool.max_connections (" + text_of(pool.max_connections) +
+                      "), which no origin can exceed.");
+    }
+    if (std::uint64_t{pool.max_connections} + reserved_descriptors > descriptors_) {
+        contradiction("pool.max_connections (" + text_of(pool.max_connections) + ") and the " +
+                      text_of(reserved_descriptors) +
+                      " file descriptors left to the process are above its limit of " +
+                      text_of(descriptors_) + " (ulimit -n); raise that or lower this.");
+    }
+    if (pool.max_idle_per_origin && *pool.max_idle_per_origin > pool.max_connections_per_origin) {
+        contradiction("pool.max_idle_per_origin (" + text_of(*pool.max_idle_per_origin) +
+                      ") is above pool.max_connections_per_origin (" +
+                      text_of(pool.max_connections_per_origin) + ") and can never be reached.");
+    }
+    count("pool.max_waiters", pool.max_waiters, 0, 10'000'000);
+    if (!(pool.jitter >= 0.0 && pool.jitter <= 0.9)) {  // Not a number is out of range, too.
+        contradiction("pool.jitter is " + std::to_string(pool.jitter) +
+                      "; it must be from 0 to 0.9.");
+    }
+    if (pool.on_cancel > cancel_policy::close) {
+        contradiction("pool.on_cancel is none of adaptive, drain and close.");
+    }
+    count("pool.drain_bytes", pool.drain_bytes, 0, gib);
+    count("pool.max_draining_per_origin", pool.max_draining_per_origin, 0, 1'000'000);
+}
+
+void checker::check_pool_times() {
+    const pool_config& pool = config_.pool;
+    range<milliseconds>("pool.idle_timeout", pool.idle_timeout, milliseconds(1), hours(24));
+    range<milliseconds>("pool.max_lifetime", pool.max_lifetime, milliseconds(1), hours(24 * 30));
+    range<milliseconds>("pool.dial_patience", pool.dial_patience, milliseconds(0), hours(1));
+    range<milliseconds>("pool.min_backoff", pool.min_backoff, milliseconds(1), hours(1));
+    range<milliseconds>("pool.max_backoff", pool.max_backoff, milliseconds(1), hours(1));
+    if (pool.min_backoff > pool.max_backoff) {
+        contradiction("pool.min_backoff (" + text_of(pool.min_backoff) +
+                      ") is above pool.max_backoff (" + text_of(pool.max_backoff) + ").");
+    }
+    range<milliseconds>("pool.drain_timeout", pool.drain_timeout, milliseconds(1), hours(1));
+}
+
+void checker::check_handshake_and_tls() {
+    count("handshake.max_concurrent", config_.handshake.max_concurrent, 1, 10'000);
+    count("handshake.slices_per_turn", config_.handshake.slices_per_turn, 1, 64);
+    count("tls.tickets_per_origin", config_.tls.tickets_per_origin, 0, 64);
+}
+
+void checker::check_http1() {
+    const http1_config& http1 = config_.http1;
+    count("http1.max_header_bytes", http1.max_header_bytes, kib, 16 * mib);
+    count("http1.max_header_count", http1.max_header_count, 1, 65'536);
+    count("http1.max_informational", http1.max_informational, 0, 1000);
+    range<milliseconds>("http1.continue_timeout", http1.continue_timeout, milliseconds(1),
+                        hours(1));
+    const bool has_control = std::ranges::any_of(config_.user_agent, [](char c) {
+        return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+    });
+    if (has_control) contradiction("user_agent has a control octet, which must not be sent.");
+}
+
+void checker::check_route() {
+    const hearth::route& route = config_.route;
+    if (!route.connect_host.empty()) {
+        if (const auto host = parse_host(route.connect_host); !host) {
+            contradiction("route.connect_host is not a host name or address: " +
+                          host.error().detail);
+        }
+    }
+    if (route.unix_path.empty()) return;
+    if (!route.connect_host.empty()) {
+        contradiction(
+            "route.unix_path and route.connect_host are both set; a connection has one end.");
+    }
+    if (route.connect_port != 0) {
+        contradiction("route.unix_path and route.connect_port are both set; sockets have no port.");
+    }
+    if (route.unix_path.size() >= sizeof(sockaddr_un::sun_path)) {
+        contradiction("route.unix_path is " + text_of(route.unix_path.size()) +
+                      " octets long; the system allows " +
+                      text_of(sizeof(sockaddr_un::sun_path) - 1) + ".");
+    }
+}
+
+void checker::check_dns() {
+    const dns_config& dns = config_.dns;
+    if (dns.resolver > resolver_kind::system) {
+        contradiction("dns.resolver is none of c_ares and system.");
+    }
+    range<seconds>("dns.max_ttl", dns.max_ttl, seconds(0), hours(24 * 7));
+    range<seconds>("dns.min_ttl", dns.min_ttl, seconds(0), hours(24 * 7));
+    if (dns.min_ttl > dns.max_ttl) {
+        contradiction("dns.min_ttl (" + text_of(dns.min_ttl) + ") is above dns.max_ttl (" +
+                      text_of(dns.max_ttl) + ").");
+    }
+    range<seconds>("dns.negative_ttl", dns.negative_ttl, seconds(0), hours(1));
+    count("dns.cache_entries", dns.cache_entries, 1, 1'000'000);
+    // RFC 8305 5 asks for at least 10 ms.
+    range<milliseconds>("dns.attempt_delay", dns.attempt_delay, milliseconds(10), hours(1));
+    for (const std::string& server : dns.servers) {
+        if (io::parse_name_server(server)) continue;
+        contradiction("dns.servers has '" + server + "', which is not \"address:port\".");
+    }
+    if (!dns.servers.empty() && dns.resolver == resolver_kind::system) {
+        contradiction(
+            "dns.servers is set, but dns.resolver is system, which cannot be told servers.");
+    }
+}
+
+void checker::check_overrides() {
+    std::set<std::pair<std::string, std::uint16_t>> seen;
+    for (std::size_t i = 0; i < config_.dns.overrides.size(); ++i) {
+        const name_override& one = config_.dns.overrides[i];
+        const std::string field = "dns.overrides[" + std::to_string(i) + "]";
+        check_override(one, field);
+        const auto host = parse_host(one.host);
+        if (host && !seen.emplace(*host, one.port).second) {
+            contradiction(field + " names '" + one.host + "' and its port a second time.");
+        }
+    }
+}
+
+void checker::check_override(const name_override& one, const std::string& field) {
+    if (const auto host = parse_host(one.host); !host) {
+        contradiction(field + ".host is not a host name: " + host.error().detail);
+    }
+    if (one.addresses.empty()) contradiction(field + ".addresses is empty.");
+    for (const std::string& address : one.addresses) {
+        boost::system::error_code error;
+        (void)boost::asio::ip::make_address(address, error);
+        if (error)
+            contradiction(field + ".addresses has '" + address + "', which is no IP address.");
+    }
+}
+
+void checker::check_timeouts() {
+    const timeouts_config& timeouts = config_.timeouts;
+    range<milliseconds>("timeouts.queue", timeouts.queue, milliseconds(1), hours(1));
+    range<milliseconds>("timeouts.name", timeouts.name, milliseconds(1), hours(1));
+    range<milliseconds>("timeouts.connect", timeouts.connect, milliseconds(1), hours(1));
+    range<milliseconds>("timeouts.handshake", timeouts.handshake, milliseconds(1), hours(1));
+    range<milliseconds>("timeouts.first_byte", timeouts.first_byte, milliseconds(1), hours(24));
+    range<milliseconds>("timeouts.body_idle", timeouts.body_idle, milliseconds(1), hours(24));
+    range<milliseconds>("timeouts.write_stall", timeouts.write_stall, milliseconds(1), hours(24));
+    if (timeouts.total) {
+        range<milliseconds>("timeouts.total", *timeouts.total, milliseconds(1), hours(24 * 7));
+    }
+}
+
+void checker::check_io() {
+    const io_config& io = config_.io;
+    count("io.threads", io.threads, 0, 256);
+    count("io.receive_buffer", io.receive_buffer, 16 * kib, 16 * mib);
+    count("io.send_buffer", io.send_buffer, 16 * kib, 16 * mib);
+    if (io.keepalive_idle) {  // The kernel's own bound on TCP_KEEPIDLE.
+        range<seconds>("io.keepalive_idle", *io.keepalive_idle, seconds(1), seconds(32'767));
+    }
+}
+
+void checker::give_advice() {
+    const pool_config& pool = config_.pool;
+    if (pool.max_idle_per_origin && *pool.max_idle_per_origin < pool.max_connections_per_origin) {
+        advice("pool.max_idle_per_origin (" + text_of(*pool.max_idle_per_origin) +
+               ") is below pool.max_connections_per_origin (" +
+               text_of(pool.max_connections_per_origin) +
+               "), so connections beyond it are closed after each burst and dialled again in the "
+               "next.");
+    }
+    if (pool.idle_timeout > pool.max_lifetime) {
+        advice("pool.idle_timeout (" + text_of(pool.idle_timeout) +
+               ") is above pool.max_lifetime (" + text_of(pool.max_lifetime) +
+               "), which always ends an idle connection first.");
+    }
+    if (pool.dial_patience > config_.timeouts.queue) {
+        advice("pool.dial_patience (" + text_of(pool.dial_patience) +
+               ") is above timeouts.queue (" + text_of(config_.timeouts.queue) +
+               "), which always ends the wait first.");
+    }
+    const milliseconds least = handshake_cost * config_.handshake.max_concurrent;
+    if (config_.timeouts.handshake < least) {
+        advice("timeouts.handshake (" + text_of(config_.timeouts.handshake) +
+               ") is shorter than handshake.max_concurrent (" +
+               text_of(config_.handshake.max_concurrent) + ") handshakes take on one core (about " +
+               text_of(least) + "), so a burst of dials can time out by its own work.");
+    }
+}
+
+}  // namespace
+
+std::vector<config_finding> check_config(const config& value, std::uint64_t descriptor_limit) {
+    return checker(value, descriptor_limit).run();
+}
+
+std::uint64_t descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return std::numeric_limits<std::uint64_t>::max();
+    }
+    return limit.rlim_cur;
+}
+
+void require_valid(const config& value) {
+    for (config_finding& finding : check_config(value, descriptor_limit())) {
+        if (finding.is_advice) continue;
+        failure why;
+        why.phase = phase::validation;
+        why.detail = std::move(finding.sentence);
+        throw send_error(make_error_code(errc::invalid_config), std::move(why));
+    }
+}
+
+}  // namespace hearth::detail
+
+HEARTH_BEGIN_NAMESPACE
+
+std::vector<std::string> validate(const config& value) {
+    std::vector<std::string> sentences;
+    for (detail::config_finding& finding :
+         detail::check_config(value, detail::descriptor_limit())) {
+        sentences.push_back(std::move(finding.sentence));
+    }
+    return sentences;
+}
+
+HEARTH_END_NAMESPACE

@@ -1,0 +1,128 @@
+// live_exchange: one call in its shard, from acquisition to completion; and exchange_control, what the
+// caller's handle of a streamed exchange shares with the shard.
+//
+// A live_exchange is touched on its shard only. Its stages: waiting (core has it as a waiter), assigned
+// (on a connection), detached (its caller is gone; what is left of the response is discarded or its
+// connection closes). It leaves the slab when it is completed, or when a detached one has ended.
+// An exchange_control lives as long as the caller's handle; its results are written by the shard before
+// the handler that reports them is called, and not after.
+#pragma once
+
+#include <boost/asio/buffer.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/byte_queue.hpp"
+#include "base/deadline_queue.hpp"
+#include "base/id.hpp"
+#include "base/time.hpp"
+#include "client/target.hpp"
+#include "client/upload.hpp"
+#include "hearth/client.hpp"
+
+namespace hearth::detail {
+
+class shard;
+
+/// A request on its way from its caller to its shard.
+struct call {
+    request what;
+    target where;
+    base::time_point started;
+    send_handler send;  ///< One of the two.
+    open_handler open;
+};
+
+/// How a caller reaches a call that may be cancelled before it has an exchange_id.
+struct cancel_handle {
+    std::shared_ptr<shard> owner;
+    exchange_id exchange;    // shard only
+    bool cancelled = false;  // shard only: cancelled before it began
+};
+
+class exchange_control {
+public:
+    explicit exchange_control(std::shared_ptr<shard> owner) : owner_(std::move(owner)) {}
+    [[nodiscard]] const std::shared_ptr<shard>& owner() const { return owner_; }
+
+    // Shard only.
+    exchange_id exchange;        // dead once the exchange has ended
+    size_handler write;          // with `give`n octets
+    std::size_t write_size = 0;
+    std::span<const std::byte> raw_write;  // of an upgraded connection, not taken yet
+    done_handler finish;
+    head_handler head;
+    size_handler read;
+    boost::asio::mutable_buffer read_buffer;
+    std::optional<response_head> head_ready;
+    base::byte_queue unread;     // received, not read: at most one receive of the shard
+    bool head_taken = false;
+    bool finished = false;       // the caller said the body is complete
+    bool dropped = false;
+    bool response_ended = false;
+    boost::system::error_code final_error;  // of an exchange that failed
+
+    // Results, see the file comment.
+    headers trailers;
+    hearth::timings timings;
+    hearth::failure failure;
+
+private:
+    std::shared_ptr<shard> owner_;
+};
+
+enum class exchange_stage : std::uint8_t { waiting, assigned, detached };
+
+struct live_exchange {
+    explicit live_exchange(call&& from)
+        : what(std::move(from.what)),
+          where(std::move(from.where)),
+          send(std::move(from.send)),
+          open(std::move(from.open)),
+          body(what.body),
+          started(from.started) {}
+    live_exchange(const live_exchange&) = delete;
+    live_exchange& operator=(const live_exchange&) = delete;
+
+    request what;
+    target where;
+    origin_id origin;
+    send_handler send;
+    open_handler open;
+    std::shared_ptr<exchange_control> control;     // streamed only
+    std::shared_ptr<cancel_handle> cancellation;   // with a slot only
+    upload body;
+    response result;
+
+    exchange_stage stage = exchange_stage::waiting;
+    connection_id connection;
+    std::uint32_t stale_retries = 0;
+    bool connection_reused = false;
+    bool request_complete = false;
+    bool more_to_send = false;    // the body goes on when the connection has taken what it has
+    bool body_held = false;       // waits for 100 (Continue)
+    bool response_begun = false;
+    bool response_whole = true;   // false: streamed to the caller
+    std::uint64_t sent_before = 0;      // the connection's counters at assignment
+    std::uint64_t received_before = 0;
+    std::uint64_t discarded = 0;        // octets of a drained response
+    std::uint64_t discard_limit = 0;
+
+    base::time_point started;
+    base::time_point assigned = base::never;
+    base::time_point head_at = base::never;
+    base::time_point deadline = base::never;   // the caller's, or from timeouts.total
+    base::time_point phase_until = base::never;  // of the phase timeout that runs now
+    errc phase_timeout = errc::first_byte_timeout;
+    base::time_point continue_at = base::never;
+    base::deadline_handle timer = 0;
+    base::time_point timer_at = base::never;
+
+    [[nodiscard]] base::time_point next_time() const {
+        return std::min({deadline, phase_until, continue_at});
+    }
+};
+
+}  // namespace hearth::detail

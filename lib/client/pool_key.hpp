@@ -1,0 +1,41 @@
+// pool_key: everything that decides whether two requests may share a connection. Interned to an
+// origin_id once; compared and hashed as a whole.
+#pragma once
+
+#include <boost/container_hash/hash.hpp>
+#include <cstddef>
+#include <memory>
+
+#include "hearth/config.hpp"
+#include "hearth/origin.hpp"
+#include "hearth/request.hpp"
+#include "hearth/tls.hpp"
+
+namespace hearth::detail {
+
+struct pool_key {
+    hearth::origin origin;
+    std::shared_ptr<const tls_profile> profile;  ///< Null on plaintext.
+    hearth::route route;
+
+    bool operator==(const pool_key&) const = default;
+};
+
+struct pool_key_hash {
+    std::size_t operator()(const pool_key& key) const {
+        std::size_t seed = key.origin.tls ? 1 : 0;
+        boost::hash_combine(seed, key.origin.host);
+        boost::hash_combine(seed, key.origin.port);
+        boost::hash_combine(seed, key.profile.get());
+        boost::hash_combine(seed, key.route.connect_host);
+        boost::hash_combine(seed, key.route.connect_port);
+        boost::hash_combine(seed, key.route.unix_path);
+        return seed;
+    }
+};
+
+/// The key of a request: its own profile and route, else the config's.
+[[nodiscard]] pool_key make_pool_key(const origin& where, const request& what,
+                                     const config& values);
+
+}  // namespace hearth::detail

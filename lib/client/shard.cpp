@@ -1,0 +1,420 @@
+#include "client/shard.hpp"
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "client/lease_pool.hpp"
+#include "client/shard_turn.hpp"
+
+namespace hearth::detail {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+core::pool_settings core_settings(const config& values) {
+    core::pool_settings settings;
+    settings.pool = values.pool;
+    settings.handshake = values.handshake;
+    settings.timeouts = values.timeouts;
+    settings.attempt_delay = values.dns.attempt_delay;
+    return settings;
+}
+
+std::string describe(const pool_key& key) {
+    std::string name = key.origin.to_string();
+    if (!key.route.unix_path.empty()) return name + " via unix:" + key.route.unix_path;
+    if (!key.route.connect_host.empty() || key.route.connect_port != 0) {
+        name += " via " + (key.route.connect_host.empty() ? key.origin.host
+                                                          : key.route.connect_host);
+        if (key.route.connect_port != 0) name += ":" + std::to_string(key.route.connect_port);
+    }
+    return name;
+}
+
+}  // namespace
+
+shard::shard(asio::any_io_executor executor, shard_settings settings)
+    : executor_(std::move(executor)),
+      settings_(std::move(settings)),
+      config_(*settings_.values),
+      core_(core_settings(config_), settings_.seed, settings_.leases),
+      resolver_(io::make_resolver(executor_, config_.dns)),
+      sessions_(config_.tls.tickets_per_origin),
+      receive_buffer_(config_.io.receive_buffer) {}
+
+shard::~shard() = default;
+
+pool_key make_pool_key(const origin& where, const request& what, const config& values) {
+    pool_key key;
+    key.origin = where;
+    if (where.tls) {
+        key.profile = what.tls             ? what.tls
+                      : values.tls.profile ? values.tls.profile
+                                           : tls_profile::system_default();
+    }
+    key.route = what.route ? *what.route : values.route;
+    return key;
+}
+
+bool shard::runs_here() const {
+    if (settings_.own_context) return std::this_thread::get_id() == thread_;
+    const auto runs = [](const auto* executor) {
+        return executor != nullptr && executor->running_in_this_thread();
+    };
+    using strand = asio::strand<asio::any_io_executor>;
+    const asio::any_io_executor* inner = &executor_;
+    asio::any_io_executor unwrapped;
+    if (const auto* wrapped = executor_.target<strand>()) {
+        if (wrapped->running_in_this_thread()) return true;
+        unwrapped = wrapped->get_inner_executor();
+        inner = &unwrapped;
+    }
+    return runs(inner->target<asio::io_context::executor_type>()) ||
+           runs(inner->target<asio::thread_pool::executor_type>()) ||
+           runs(inner->target<asio::strand<asio::io_context::executor_type>>());
+}
+
+void shard::mark_stopped() {
+    stopped_.store(true);
+    while (submitting_.load() != 0) std::this_thread::yield();  // a few instructions of theirs
+}
+
+// Turns.
+
+void shard::finish_turn() {
+    for (;;) {
+        bool worked = false;
+        core::action action;
+        while (core_.poll_action(action)) {
+            perform(action);
+            worked = true;
+        }
+        if (!dirty_.empty()) {
+            flush_links();
+            worked = true;
+        }
+        if (!worked) break;
+    }
+    if (closed_) return;
+    if (!timer_) timer_.emplace(executor_, weak_from_this());
+    timer_->arm(std::min(core_.next_deadline(), exchange_times_.next()));
+    if (core_.wants_turn() && !slices_posted_) {
+        // Behind everything that is ready now: established connections go first.
+        slices_posted_ = true;
+        asio::post(executor_, [self = shared_from_this()] {
+            self->enter([&] { self->run_slices(); });
+        });
+    }
+}
+
+void shard::perform(const core::action& action) {
+    switch (action.kind) {
+        case core::action_kind::none: break;
+        case core::action_kind::dial: dial(action.connection, action.origin); break;
+        case core::action_kind::connect:
+            if (link* l = find_link(action.connection)) {
+                advance(*l, phase::connect);
+                l->driver.connect(static_cast<std::uint32_t>(action.value),
+                                  l->addresses[action.value]);
+            }
+            break;
+        case core::action_kind::cancel_connect:
+            if (link* l = find_link(action.connection)) {
+                l->driver.cancel_connect(static_cast<std::uint32_t>(action.value));
+            }
+            break;
+        case core::action_kind::step: run_slice(action.connection); break;
+        case core::action_kind::assign: assign(action.exchange, action.connection); break;
+        case core::action_kind::drain:
+            if (live_exchange* x = exchanges_.find(action.exchange)) {
+                x->discard_limit = action.value;
+            }
+            break;
+        case core::action_kind::reset: HEARTH_ASSERT(false); break;  // HTTP/2 only
+        case core::action_kind::close: perform_close(action); break;
+        case core::action_kind::fail: perform_fail(action); break;
+        case core::action_kind::warmed: perform_warmed(action); break;
+        case core::action_kind::drained:
+            if (auto done = std::exchange(drained_, {})) done();
+            break;
+        case core::action_kind::want_lease:
+            want_leases(static_cast<std::uint32_t>(action.value));
+            break;
+        case core::action_kind::return_lease:
+            if (settings_.lender) {
+                settings_.lender->give(static_cast<std::uint32_t>(action.value));
+            }
+            break;
+    }
+}
+
+void shard::want_leases(std::uint32_t count) {
+    if (!settings_.lender) return;  // it has them all
+    const std::uint32_t granted = settings_.lender->take(settings_.index, count);
+    if (granted != 0) core_.on_lease(now_, granted);
+}
+
+void shard::grant_leases(std::uint32_t count) {
+    if (closed_) {
+        settings_.lender->give(count);
+        return;
+    }
+    core_.on_lease(now_, count);
+}
+
+void shard::recall_leases(std::uint32_t count) {
+    if (!closed_) core_.on_lease_recall(now_, count);
+}
+
+void shard::perform_warmed(const core::action& action) {
+    const auto found = warming_.find(action.value);
+    if (found == warming_.end()) return;
+    auto [handler, origin] = std::move(found->second);
+    warming_.erase(found);
+    error_code error;
+    if (action.failure == core::wait_failure::draining) error = errc::client_draining;
+    if (action.failure == core::wait_failure::dial) error = origins_[origin.index].dial_error;
+    if (action.failure == core::wait_failure::deadline) error = errc::connect_timeout;
+    complete<error_code, std::uint32_t>(std::move(handler), error, action.count);
+}
+
+void shard::perform_close(const core::action& action) {
+    link* l = find_link(action.connection);
+    if (l == nullptr) return;
+    if (action.reason == close_reason::dial_failed) {
+        switch (action.dial) {
+            case core::dial_failure::name_timeout:
+                note_dial_failure(*l, phase::name, errc::name_timeout, "");
+                break;
+            case core::dial_failure::connect_timeout:
+                note_dial_failure(*l, phase::connect, errc::connect_timeout, l->connect_detail);
+                break;
+            case core::dial_failure::handshake_timeout:
+                note_dial_failure(*l, phase::handshake, errc::handshake_timeout, "");
+                break;
+            case core::dial_failure::connect_failed:
+                note_dial_failure(*l, phase::connect, errc::connect_failed, l->connect_detail);
+                break;
+            default: break;
+        }
+    }
+    if (live_exchange* x = exchanges_.find(l->exchange)) {
+        HEARTH_ASSERT(x->stage == exchange_stage::detached);
+        end_exchange(l->exchange);
+    }
+    if (l->ready) {
+        l->wire->shut_down();
+        (void)l->driver.write(l->wire->output());  // what the kernel takes now; never waits
+    }
+    erase_link(action.connection);
+}
+
+/// Links that were written to in this turn: encrypt and send in one go.
+void shard::flush_links() {
+    std::vector<connection_id> links;
+    links.swap(dirty_);
+    for (const connection_id id : links) {
+        link* l = find_link(id);
+        if (l == nullptr) continue;
+        l->dirty = false;
+        flush_link(*l);
+    }
+    if (dirty_.empty()) {  // keep the memory
+        links.clear();
+        dirty_.swap(links);
+    }
+}
+
+// Handlers.
+
+void shard::call_handlers() {
+    if (calling_) return;
+    calling_ = true;
+    // Only those that are there now: a handler that always causes another must not starve sockets.
+    std::size_t left = handlers_.size();
+    struct guard {
+        shard& owner;
+        ~guard() {
+            owner.calling_ = false;
+            owner.post_handlers();
+        }
+    } on_exit{*this};
+    std::unique_ptr<pending_call> call;
+    while (left-- != 0 && handlers_.pop(call)) {
+        pending_call& handler = *call;
+        handler.run(std::move(call));
+    }
+}
+
+void shard::post_handlers() {
+    if (handlers_.empty() || call_posted_ || calling_) return;
+    call_posted_ = true;
+    asio::post(executor_, [self = shared_from_this()] {
+        self->call_posted_ = false;
+        self->call_handlers();
+    });
+}
+
+// Origins.
+
+origin_id shard::intern(const pool_key& key) {
+    const auto found = origin_ids_.find(key);
+    if (found != origin_ids_.end()) return found->second;
+    core::origin_settings settings;
+    settings.tls = key.origin.tls;
+    const origin_id id = core_.add_origin(now_, settings);
+    if (origins_.size() <= id.index) origins_.resize(id.index + 1);
+    origins_[id.index] = origin_entry{};
+    origins_[id.index].key = key;
+    origins_[id.index].name = describe(key);
+    origin_ids_.emplace(key, id);
+    return id;
+}
+
+// Commands.
+
+void shard::warm(const origin& where, std::uint32_t count, warm_handler handler) {
+    if (closed_ || draining_) {
+        complete<error_code, std::uint32_t>(
+            std::move(handler), closed_ ? errc::client_closed : errc::client_draining, 0);
+        return;
+    }
+    const origin_id id = intern(make_pool_key(where, request{}, config_));
+    const std::uint64_t ticket = next_warm_++;
+    warming_.emplace(ticket, std::pair(std::move(handler), id));
+    const auto patience =
+        config_.timeouts.name + config_.timeouts.connect + config_.timeouts.handshake;
+    core_.warm(now_, id, count, ticket, base::after(now_, patience));
+}
+
+void shard::drain(std::function<void()> done) {
+    if (closed_) {
+        done();
+        return;
+    }
+    if (drained_) {  // asked twice: both are told
+        drained_ = [first = std::move(drained_), second = std::move(done)] {
+            first();
+            second();
+        };
+        return;
+    }
+    draining_ = true;
+    drained_ = std::move(done);
+    core_.drain(now_);
+}
+
+void shard::shut_down() {
+    if (closed_) return;
+    closed_ = true;
+    std::vector<exchange_id> all;
+    exchanges_.for_each([&](exchange_id id, live_exchange&) { all.push_back(id); });
+    for (const exchange_id id : all) {
+        live_exchange& x = exchanges_[id];
+        if (x.stage == exchange_stage::detached) {
+            end_exchange(id);
+            continue;
+        }
+        describe_failure(x, errc::client_closed);
+        complete_exchange(id, errc::client_closed);
+    }
+    for (auto& [ticket, waiting] : warming_) {
+        complete<error_code, std::uint32_t>(std::move(waiting.first), errc::client_closed, 0);
+    }
+    warming_.clear();
+    core_.shut_down(now_);
+    if (timer_) timer_->cancel();
+    resolver_.reset();
+    if (auto done = std::exchange(drained_, {})) done();
+}
+
+void shard::end() {
+    enter([&] { shut_down(); });
+}
+
+stats shard::snapshot() {
+    stats out;
+    out.calls = calls_;
+    out.completed = completed_;
+    out.in_flight = calls_ - completed_;
+    out.bytes_received = closed_bytes_received_;
+    out.bytes_sent = closed_bytes_sent_;
+    out.read_calls = closed_read_calls_;
+    out.write_calls = closed_write_calls_;
+    for (const auto& l : links_) {
+        if (!l) continue;
+        out.bytes_received += l->driver.bytes_received;
+        out.bytes_sent += l->driver.bytes_sent;
+        out.read_calls += l->driver.read_calls;
+        out.write_calls += l->driver.write_calls;
+    }
+    out.stale_messages = core_.stale_facts();
+    for (const auto& [key, id] : origin_ids_) {
+        origin_stats& origin = out.origins.emplace_back(core_.stats(now_, id));
+        origin.origin = origins_[id.index].name;
+        origin.stale_retries = origins_[id.index].stale_retries;
+    }
+    return out;
+}
+
+void add_shard(stats& sum, const stats& part) {
+    sum.calls += part.calls;
+    sum.completed += part.completed;
+    sum.in_flight += part.in_flight;
+    sum.bytes_received += part.bytes_received;
+    sum.bytes_sent += part.bytes_sent;
+    sum.read_calls += part.read_calls;
+    sum.write_calls += part.write_calls;
+    sum.stale_messages += part.stale_messages;
+    sum.origins.insert(sum.origins.end(), part.origins.begin(), part.origins.end());
+}
+
+// Events.
+
+void shard::on_readable(connection_id id) {
+    enter([&] {
+        if (link* l = find_link(id)) {
+            l->driver.readable_now();
+            if (l->ready) {
+                read_link(*l);
+            } else {
+                read_handshake(*l);
+            }
+        }
+    });
+}
+
+void shard::on_writable(connection_id id) {
+    enter([&] {
+        if (link* l = find_link(id)) {
+            l->driver.writable_now();
+            if (live_exchange* x = exchanges_.find(l->exchange)) {
+                if (x->control && x->control->write && !x->control->raw_write.empty()) {
+                    flush_link(*l);
+                    if ((l = find_link(id)) == nullptr) return;
+                    write_raw(*x->control, *l, x->control->raw_write);
+                } else {
+                    pump_request(*x, *l);
+                }
+            }
+            if ((l = find_link(id)) != nullptr) touch(*l);
+        }
+    });
+}
+
+void shard::on_timer() {
+    enter([&] {
+        core_.on_timer(now_);
+        exchange_id id;
+        while (exchange_times_.pop_due(now_, id)) on_exchange_time(id);
+    });
+}
+
+}  // namespace hearth::detail

@@ -1,0 +1,235 @@
+// shard: one thread's (or strand's) world, and the only place that sees both core and io. It turns what
+// happens on sockets, timers and in calls into facts for core, and core's actions into work.
+//
+// A turn: an event comes in (`enter`), the clock is read once, the event becomes facts, core's actions are
+// carried out until there are none, touched connections are flushed, the timer is armed; only then are
+// user handlers called. Nothing of the caller's runs inside a turn. Handshake slices run in turns of
+// their own, queued behind whatever sockets are ready, so that established connections go first.
+// Everything but `submit` and the constants is touched on the shard's executor only.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/deadline_queue.hpp"
+#include "base/ring.hpp"
+#include "base/slab.hpp"
+#include "client/exchange.hpp"
+#include "client/link.hpp"
+#include "client/pool_key.hpp"
+#include "core/pool_core.hpp"
+#include "io/resolver.hpp"
+#include "io/timer.hpp"
+#include "proto/tls_session_cache.hpp"
+
+namespace hearth::detail {
+
+class lease_pool;
+
+/// What the shard knows of an origin; core knows it by id only.
+struct origin_entry {
+    pool_key key;
+    std::string name;  // "https://host:port", and the route if there is one
+    boost::system::error_code dial_error;  // of the last failed dial
+    std::string dial_detail;
+    phase dial_phase = phase::none;
+    std::uint32_t dialing = 0;  // links that are not ready yet
+    phase dialing_phase = phase::queue;  // how far the furthest of them is
+    std::uint64_t stale_retries = 0;
+};
+
+/// Constant for a shard's life.
+struct shard_settings {
+    std::shared_ptr<const config> values;
+    std::uint64_t seed = 0;
+    std::size_t index = 0;
+    std::uint32_t leases = 0;            // to begin with
+    std::shared_ptr<lease_pool> lender;  // null: the shard has all leases for ever
+    std::shared_ptr<void> own_context;   // set: one thread of the client serves the executor
+};
+
+class shard final : public io::driver_listener,
+                    public io::timer_listener,
+                    public std::enable_shared_from_this<shard> {
+public:
+    shard(boost::asio::any_io_executor executor, shard_settings settings);
+    ~shard() override;
+
+    // From any thread.
+    /// Runs `work` in a turn: now if this is the shard's own thread between turns, else posted.
+    template <class Work>
+    void submit(Work work);
+    /// The same for handles, which may outlive the client and its threads.
+    template <class Work>
+    void submit_late(Work work);
+    /// The thread that served the executor has ended its loop: late work goes elsewhere from now on.
+    void mark_stopped();
+    [[nodiscard]] const boost::asio::any_io_executor& executor() const { return executor_; }
+    /// True if waiting here for this shard could wait for ever.
+    [[nodiscard]] bool runs_here() const;
+    /// The thread that serves the executor, where the client owns it.
+    void set_thread(std::thread::id thread) { thread_ = thread; }
+
+    // In a turn.
+    void begin(call&& from, const std::shared_ptr<cancel_handle>& handle);
+    /// Completes a call that was found invalid.
+    void refuse(call&& from, boost::system::error_code error, failure why);
+    void cancel(const std::shared_ptr<cancel_handle>& handle, bool only_unsent);
+    void warm(const origin& where, std::uint32_t count, warm_handler handler);
+    void drain(std::function<void()> done);
+    void shut_down();
+    [[nodiscard]] stats snapshot();
+    /// Calls a handler after this turn.
+    template <class... Args, class... Values>
+    void tell(handler_ptr<Args...> handler, Values... values) {
+        complete<Args...>(std::move(handler), Args(std::move(values))...);
+    }
+    /// `shut_down` in a turn of its own.
+    void end();
+    void grant_leases(std::uint32_t count);
+    void recall_leases(std::uint32_t count);
+    // Streamed exchanges.
+    void write(exchange_control& control, boost::asio::const_buffer bytes, size_handler handler);
+    void finish(exchange_control& control, headers trailers, done_handler handler);
+    void read_head(exchange_control& control, head_handler handler);
+    void read(exchange_control& control, boost::asio::mutable_buffer bytes, size_handler handler);
+    void drop(exchange_control& control);
+
+    // Events, each opens a turn.
+    void on_connect_result(connection_id id, std::uint32_t attempt,
+                           boost::system::error_code error) override;
+    void on_readable(connection_id id) override;
+    void on_writable(connection_id id) override;
+    void on_timer() override;
+
+private:
+    // Turns (shard.cpp).
+    template <class Work>
+    void turn(Work&& work);
+    template <class Work>
+    void enter(Work&& work);  // a turn, then the handlers it completed
+    void finish_turn();
+    void perform(const core::action& action);
+    void perform_fail(const core::action& action);
+    void perform_close(const core::action& action);
+    void perform_warmed(const core::action& action);
+    void flush_links();
+    void call_handlers();
+    void post_handlers();
+    template <class... Args>
+    void complete(handler_ptr<Args...> handler, Args... args);
+    origin_id intern(const pool_key& key);
+    void want_leases(std::uint32_t count);
+
+    // Dials (shard_dial.cpp).
+    void dial(connection_id id, origin_id origin);
+    void on_resolved(connection_id id, boost::system::error_code error, std::string detail,
+                     io::address_list addresses);
+    void begin_handshake(link& l);
+    void run_slices();
+    void run_slice(connection_id id);
+    void read_handshake(link& l);
+    void report_need(link& l);
+    void become_ready(link& l);
+    void dial_failed(link& l, core::dial_failure failure, boost::system::error_code error,
+                     std::string detail);
+    void note_dial_failure(link& l, phase where, boost::system::error_code error,
+                           std::string detail);
+    void advance(link& l, phase where);
+
+    // Connections that are usable (shard_link.cpp).
+    [[nodiscard]] link* find_link(connection_id id);
+    void read_link(link& l);
+    bool poll_link(link& l);
+    bool on_event(link& l, proto::event& e);
+    void on_link_error(link& l, const proto::event& e);
+    void link_lost(link& l, close_reason reason);
+    void erase_link(connection_id id);
+    void touch(link& l);
+    void flush_link(link& l);
+    void resume(link& l);
+
+    // Exchanges (shard_exchange.cpp, shard_stream.cpp).
+    void assign(exchange_id id, connection_id connection);
+    void fill_connection(live_exchange& x, const link& l) const;
+    void pump_request(live_exchange& x, link& l);
+    bool put_body(link& l, std::span<const std::byte> bytes);
+    void end_request(live_exchange& x, link& l);
+    void release_body(live_exchange& x, link& l);
+    void start_pull(live_exchange& x, exchange_id id);
+    void on_informational(live_exchange& x, proto::event& e);
+    void on_head(live_exchange& x, link& l, proto::event& e);
+    bool on_data(live_exchange& x, link& l, std::span<const std::byte> data);
+    void on_end(live_exchange& x, link& l, bool reusable);
+    void attempt_failed(link& l, errc code, std::string detail, bool lost);
+    void fail_assigned(exchange_id id, boost::system::error_code error, std::string detail);
+    void complete_exchange(exchange_id id, boost::system::error_code error);
+    void complete_streamed(live_exchange& x, boost::system::error_code error);
+    void describe_failure(live_exchange& x, boost::system::error_code error,
+                          std::string detail = {});
+    void end_exchange(exchange_id id);
+    void deliver(exchange_control& control, link& l, std::span<const std::byte> data);
+    void serve_reader(exchange_control& control);
+    void write_raw(exchange_control& control, link& l, std::span<const std::byte> data);
+    void set_phase(live_exchange& x, exchange_id id, milliseconds patience, errc code);
+    void end_phase(live_exchange& x, exchange_id id);
+    void set_timer(live_exchange& x, exchange_id id);
+    void on_exchange_time(exchange_id id);
+    [[nodiscard]] phase phase_of(const live_exchange& x) const;
+    [[nodiscard]] std::string waiting_detail(const live_exchange& x) const;
+
+    const boost::asio::any_io_executor executor_;
+    const shard_settings settings_;
+    const config& config_;
+    std::atomic<std::thread::id> thread_;
+    std::atomic<bool> stopped_{false};
+    std::atomic<int> submitting_{0};
+    std::mutex late_;  // serialises turns after the client's threads have ended; else never taken
+
+    core::pool_core core_;
+    std::unique_ptr<io::resolver> resolver_;
+    std::optional<io::timer> timer_;
+    proto::tls_session_cache sessions_;
+    proto::work_buffers work_;
+    std::vector<std::byte> receive_buffer_;
+    std::vector<std::byte> file_buffer_;  // made at first use
+
+    base::slab<live_exchange, exchange_id> exchanges_;
+    std::vector<std::unique_ptr<link>> links_;  // by index of the id
+    std::vector<origin_entry> origins_;         // by index of the id
+    std::unordered_map<pool_key, origin_id, pool_key_hash> origin_ids_;
+    base::deadline_queue<exchange_id> exchange_times_;
+    std::vector<connection_id> dirty_;
+    std::unordered_map<std::uint64_t, std::pair<warm_handler, origin_id>> warming_;
+    std::uint64_t next_warm_ = 1;
+    std::function<void()> drained_;
+
+    base::ring<std::unique_ptr<pending_call>> handlers_;  // completed, to be called after the turn
+    base::time_point now_;
+    bool in_turn_ = false;
+    bool calling_ = false;
+    bool call_posted_ = false;
+    bool slices_posted_ = false;
+    bool closed_ = false;
+    bool draining_ = false;
+    std::uint64_t calls_ = 0;
+    std::uint64_t completed_ = 0;
+    std::uint64_t closed_bytes_sent_ = 0;  // of connections that are gone
+    std::uint64_t closed_bytes_received_ = 0;
+    std::uint64_t closed_read_calls_ = 0;
+    std::uint64_t closed_write_calls_ = 0;
+};
+
+/// Adds the snapshot of one shard to the client's.
+void add_shard(stats& sum, const stats& part);
+
+}  // namespace hearth::detail

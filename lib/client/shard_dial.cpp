@@ -1,0 +1,270 @@
+// shard, dials: from core's `dial` to a usable connection. Core decides which address, when to give up
+// and whose handshake gets the CPU; here it is done and reported.
+#include <boost/asio/error.hpp>
+#include <cerrno>
+#include <ctime>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "client/shard.hpp"
+#include "client/shard_turn.hpp"
+
+namespace hearth::detail {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+// More addresses than this of one name are not tried in one dial.
+constexpr std::size_t max_addresses = 32;
+// A handshake that was sent more than this without being given a slice is not read further.
+constexpr std::size_t max_stored_handshake = 128 * 1024;
+
+/// CPU time of this thread: what a slice really cost, whoever else has the core meanwhile.
+std::chrono::nanoseconds thread_cpu() {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+bool is_descriptor_limit(error_code error) {
+    return error.value() == EMFILE || error.value() == ENFILE || error.value() == EADDRNOTAVAIL ||
+           error.value() == ENOBUFS;
+}
+
+}  // namespace
+
+void shard::advance(link& l, phase where) {
+    origin_entry& origin = origins_[l.origin.index];
+    if (origin.dialing_phase < where) origin.dialing_phase = where;
+}
+
+void shard::dial(connection_id id, origin_id origin) {
+    if (links_.size() <= id.index) links_.resize(id.index + 1);
+    origin_entry& entry = origins_[origin.index];
+    io::socket_settings settings;
+    settings.nodelay = config_.io.tcp_nodelay;
+    settings.keepalive_idle = config_.io.keepalive_idle;
+    links_[id.index] =
+        std::make_unique<link>(id, origin, executor_, shared_from_this(), settings);
+    link& l = *links_[id.index];
+    l.dial_began = now_;
+    if (entry.dialing++ == 0) entry.dialing_phase = phase::name;
+    const pool_key& key = entry.key;
+    if (!key.route.unix_path.empty()) {
+        l.addresses = {io::make_unix_endpoint(key.route.unix_path)};
+        if (l.addresses.front().size() == 0) {
+            dial_failed(l, core::dial_failure::name_failed, errc::name_failed,
+                        "The path of the UNIX socket is longer than the system allows.");
+            return;
+        }
+        l.resolved = now_;
+        const bool family = false;
+        core_.on_resolved(now_, id, std::span(&family, 1));
+        return;
+    }
+    const std::string& host =
+        key.route.connect_host.empty() ? key.origin.host : key.route.connect_host;
+    const std::uint16_t port =
+        key.route.connect_port == 0 ? key.origin.port : key.route.connect_port;
+    l.resolve_ticket = resolver_->resolve(
+        host, port,
+        [weak = weak_from_this(), id](error_code error, std::string detail,
+                                      io::address_list addresses) {
+            const auto self = weak.lock();
+            if (!self) return;
+            self->enter([&] {
+                self->on_resolved(id, error, std::move(detail), std::move(addresses));
+            });
+        });
+}
+
+void shard::on_resolved(connection_id id, error_code error, std::string detail,
+                        io::address_list addresses) {
+    link* l = find_link(id);
+    if (l == nullptr || l->resolve_ticket == 0) return;
+    l->resolve_ticket = 0;
+    l->resolved = now_;
+    if (error) {
+        if (error == asio::error::operation_aborted) error = errc::name_failed;
+        const auto failure = error == errc::name_not_found ? core::dial_failure::name_not_found
+                                                           : core::dial_failure::name_failed;
+        dial_failed(*l, failure, error, std::move(detail));
+        return;
+    }
+    if (addresses.size() > max_addresses) addresses.resize(max_addresses);
+    const pool_key& key = origins_[l->origin.index].key;
+    const std::uint16_t port =
+        key.route.connect_port == 0 ? key.origin.port : key.route.connect_port;
+    bool families[max_addresses] = {};
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+        l->addresses.push_back(io::make_tcp_endpoint(addresses[i].to_string(), port));
+        families[i] = addresses[i].is_v6();
+    }
+    core_.on_resolved(now_, id, std::span(families, addresses.size()));
+}
+
+void shard::on_connect_result(connection_id id, std::uint32_t attempt, error_code error) {
+    enter([&] {
+        link* l = find_link(id);
+        if (l == nullptr || l->wire) return;
+        if (!error) {
+            l->driver.adopt(attempt);
+            l->connected = now_;
+            core_.on_connected(now_, id, attempt);
+            begin_handshake(*l);
+            return;
+        }
+        l->driver.cancel_connect(attempt);
+        l->connect_error = error;
+        if (!l->connect_detail.empty()) l->connect_detail += " ";
+        l->connect_detail += "Connecting to " + io::to_string(l->addresses[attempt]) +
+                             " failed: " + error.message() + ".";
+        if (is_descriptor_limit(error)) {
+            dial_failed(*l, core::dial_failure::descriptor_limit, errc::descriptor_limit,
+                        l->connect_detail);
+            return;
+        }
+        core_.on_connect_failed(now_, id, attempt);
+    });
+}
+
+void shard::begin_handshake(link& l) {
+    const pool_key& key = origins_[l.origin.index].key;
+    l.info.peer_address = l.driver.peer_address();
+    l.info.tls = key.origin.tls;
+    std::unique_ptr<proto::tls_engine> tls;
+    if (key.origin.tls) {
+        proto::tls_settings settings;
+        settings.profile = key.profile;
+        settings.host = key.origin.host;
+        settings.port = key.origin.port;
+        settings.sessions = &sessions_;
+        tls = std::make_unique<proto::tls_engine>(settings);
+    }
+    proto::h1_settings h1;
+    h1.max_header_bytes = config_.http1.max_header_bytes;
+    h1.max_header_count = config_.http1.max_header_count;
+    h1.max_informational = config_.http1.max_informational;
+    l.wire = std::make_unique<proto::connection>(std::move(tls), h1, work_);
+    if (!key.origin.tls) {
+        become_ready(l);
+        return;
+    }
+    advance(l, phase::handshake);
+    l.driver.wait_readable();
+    core_.on_handshake_need(now_, l.id, core::handshake_need::hello);
+}
+
+void shard::run_slices() {
+    slices_posted_ = false;
+    core_.on_turn(now_);
+}
+
+void shard::run_slice(connection_id id) {
+    link* l = find_link(id);
+    if (l == nullptr) return;
+    const auto before = thread_cpu();
+    const proto::tls_step step = l->wire->step();
+    const auto cost = thread_cpu() - before;
+    touch(*l);
+    switch (step) {
+        case proto::tls_step::want_input:
+            core_.on_slice_done(now_, id, cost, core::slice_outcome::waiting);
+            l->flight_reported = false;
+            if (l->wire->is_peer_closed()) {
+                dial_failed(*l, core::dial_failure::handshake_failed, errc::handshake_failed,
+                            "The peer closed the connection during the TLS handshake.");
+                return;
+            }
+            l->driver.wait_readable();
+            report_need(*l);
+            return;
+        case proto::tls_step::more:
+            core_.on_slice_done(now_, id, cost, core::slice_outcome::more);
+            return;
+        case proto::tls_step::done:
+            core_.on_slice_done(now_, id, cost, core::slice_outcome::done);
+            become_ready(*l);
+            return;
+        case proto::tls_step::failed: break;
+    }
+    core_.on_slice_done(now_, id, cost, core::slice_outcome::failed);
+    const errc code = l->wire->tls()->error_code();
+    const auto failure = code == errc::certificate_rejected
+                             ? core::dial_failure::certificate_rejected
+                             : core::dial_failure::handshake_failed;
+    dial_failed(*l, failure, code, l->wire->tls()->error_detail());
+}
+
+/// Bytes of a handshake are stored only; core hears that there is something to do.
+void shard::read_handshake(link& l) {
+    if (!l.wire) return;
+    const io::io_result result = l.driver.read(receive_buffer_);
+    if (result.status == io::io_status::ok) {
+        l.wire->receive(std::span(receive_buffer_).first(result.size));
+        l.wire->retain();
+    } else if (result.status != io::io_status::would_block) {
+        l.wire->on_peer_closed(result.status == io::io_status::failed);
+    }
+    report_need(l);
+    if (!l.wire->is_peer_closed() && l.wire->tls()->pending_input() < max_stored_handshake) {
+        l.driver.wait_readable();
+    }
+}
+
+void shard::report_need(link& l) {
+    if (l.flight_reported || !l.wire->can_step()) return;
+    l.flight_reported = true;
+    core_.on_handshake_need(now_, l.id, core::handshake_need::flight);
+}
+
+void shard::become_ready(link& l) {
+    origin_entry& origin = origins_[l.origin.index];
+    HEARTH_ASSERT(origin.dialing != 0);
+    --origin.dialing;
+    origin.dial_error = {};
+    origin.dial_detail.clear();
+    l.ready = true;
+    l.became_ready = now_;
+    core::ready_facts facts;
+    if (const proto::tls_engine* tls = l.wire->tls()) {
+        facts.resumed = tls->resumed();
+        l.info.tls_resumed = tls->resumed();
+        l.info.tls_version = tls->version();
+        l.info.tls_cipher = tls->cipher();
+        l.info.alpn = tls->alpn();
+    }
+    const connection_id id = l.id;
+    core_.on_ready(now_, id, facts);
+    // What came behind the handshake (tickets, or an early end) is looked at now.
+    if (poll_link(l) && !l.wire->is_peer_closed()) l.driver.wait_readable();
+}
+
+void shard::note_dial_failure(link& l, phase where, error_code error, std::string detail) {
+    origin_entry& origin = origins_[l.origin.index];
+    origin.dial_error = error;
+    origin.dial_detail = detail.empty() ? error.message() : std::move(detail);
+    origin.dial_phase = where;
+}
+
+/// A dial core does not know the end of yet.
+void shard::dial_failed(link& l, core::dial_failure failure, error_code error,
+                        std::string detail) {
+    phase where = phase::connect;
+    if (failure == core::dial_failure::name_failed ||
+        failure == core::dial_failure::name_not_found) {
+        where = phase::name;
+    } else if (failure == core::dial_failure::handshake_failed ||
+               failure == core::dial_failure::certificate_rejected) {
+        where = phase::handshake;
+    }
+    note_dial_failure(l, where, error, std::move(detail));
+    if (l.wire) (void)l.driver.write(l.wire->output());  // an alert, if there is one
+    const connection_id id = l.id;
+    erase_link(id);
+    core_.on_dial_failed(now_, id, failure);
+}
+
+}  // namespace hearth::detail

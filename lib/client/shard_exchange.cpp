@@ -1,0 +1,502 @@
+// shard, exchanges: from a call to its completion.
+#include <boost/asio/error.hpp>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "client/shard.hpp"
+#include "client/shard_turn.hpp"
+#include "core/retry_policy.hpp"
+
+namespace hearth::detail {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+std::string text_of(base::duration value) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(value).count();
+    return std::to_string(ms) + " ms";
+}
+
+/// A user's callback for a 1xx response, called after the turn.
+class informational_call final : public pending_call {
+public:
+    informational_call(std::function<void(unsigned, const headers&)> callback, unsigned status,
+                       headers fields)
+        : callback_(std::move(callback)), status_(status), fields_(std::move(fields)) {}
+    void run(std::unique_ptr<pending_call> /*self*/) override { callback_(status_, fields_); }
+
+private:
+    std::function<void(unsigned, const headers&)> callback_;
+    unsigned status_;
+    headers fields_;
+};
+
+}  // namespace
+
+void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
+    ++calls_;
+    const exchange_id id = exchanges_.emplace(std::move(from));
+    live_exchange& x = exchanges_[id];
+    if (handle) {
+        handle->exchange = id;
+        x.cancellation = handle;
+    }
+    error_code refused;
+    if (closed_) refused = errc::client_closed;
+    if (!refused && draining_) refused = errc::client_draining;
+    if (handle && handle->cancelled) refused = asio::error::operation_aborted;
+    x.deadline = x.what.deadline.value_or(base::never);
+    if (!x.what.deadline && config_.timeouts.total) {
+        x.deadline = base::after(x.started, *config_.timeouts.total);
+    }
+    if (!refused && x.deadline <= now_) refused = errc::deadline_exceeded;
+    if (refused) {
+        describe_failure(x, refused);
+        complete_exchange(id, refused);
+        return;
+    }
+    x.origin = intern(make_pool_key(x.where.origin, x.what, config_));
+    core_.acquire(now_, {id, x.origin, x.deadline, false});
+}
+
+void shard::refuse(call&& from, error_code error, failure why) {
+    ++calls_;
+    ++completed_;
+    if (from.open) {
+        complete<error_code, exchange>(std::move(from.open), error, exchange());
+        return;
+    }
+    response result;
+    result.failure = std::move(why);
+    result.timings.total = now_ - from.started;
+    complete<error_code, response>(std::move(from.send), error, std::move(result));
+}
+
+void shard::cancel(const std::shared_ptr<cancel_handle>& handle, bool only_unsent) {
+    live_exchange* x = exchanges_.find(handle->exchange);
+    if (x == nullptr || x->cancellation != handle) {
+        handle->cancelled = true;
+        return;
+    }
+    if (x->stage == exchange_stage::detached) return;
+    if (only_unsent && x->stage == exchange_stage::assigned) return;
+    const exchange_id id = handle->exchange;
+    if (x->stage == exchange_stage::assigned) {
+        fail_assigned(id, asio::error::operation_aborted, "The caller cancelled the exchange.");
+        return;
+    }
+    core_.cancel(now_, id);
+    describe_failure(*x, asio::error::operation_aborted, "The caller cancelled the exchange.");
+    complete_exchange(id, asio::error::operation_aborted);
+}
+
+void shard::perform_fail(const core::action& action) {
+    live_exchange* x = exchanges_.find(action.exchange);
+    if (x == nullptr) return;
+    error_code error = errc::internal;
+    switch (action.failure) {
+        case core::wait_failure::none: break;
+        case core::wait_failure::queue_full: error = errc::queue_full; break;
+        case core::wait_failure::queue_timeout: error = errc::queue_timeout; break;
+        case core::wait_failure::deadline: error = errc::deadline_exceeded; break;
+        case core::wait_failure::would_miss_deadline: error = errc::would_miss_deadline; break;
+        case core::wait_failure::dial: error = origins_[x->origin.index].dial_error; break;
+        case core::wait_failure::descriptor_limit: error = errc::descriptor_limit; break;
+        case core::wait_failure::draining: error = errc::client_draining; break;
+    }
+    if (!error) error = errc::connect_failed;
+    describe_failure(*x, error);
+    if (action.failure == core::wait_failure::dial) {
+        const origin_entry& origin = origins_[x->origin.index];
+        x->result.failure.phase = origin.dial_phase;
+        x->result.failure.detail = origin.dial_detail;
+    }
+    complete_exchange(action.exchange, error);
+}
+
+// Sending.
+
+void shard::fill_connection(live_exchange& x, const link& l) const {
+    x.connection_reused = l.served > 1 || l.became_ready < x.started;
+    x.result.connection = l.info;
+    x.result.connection.reused = x.connection_reused;
+    x.result.timings.queued = now_ - x.started;
+    if (x.connection_reused) return;
+    x.result.timings.name = l.resolved - l.dial_began;
+    x.result.timings.connect = l.connected - l.resolved;
+    x.result.timings.handshake = l.became_ready - l.connected;
+}
+
+void shard::assign(exchange_id id, connection_id connection) {
+    live_exchange* found = exchanges_.find(id);
+    link* l = find_link(connection);
+    HEARTH_ASSERT(found != nullptr && l != nullptr);
+    if (found == nullptr || l == nullptr) return;
+    live_exchange& x = *found;
+    x.stage = exchange_stage::assigned;
+    x.connection = connection;
+    x.assigned = now_;
+    ++x.result.attempts;
+    ++l->served;
+    l->exchange = id;
+    x.sent_before = l->driver.bytes_sent;
+    x.received_before = l->driver.bytes_received;
+    fill_connection(x, *l);
+    if (x.open) {
+        x.control = std::make_shared<exchange_control>(shared_from_this());
+        x.control->exchange = id;
+        x.response_whole = false;
+    }
+
+    proto::outgoing_head head;
+    head.method = x.what.method.text();
+    head.target = x.where.path_and_query;
+    head.authority = x.where.authority;
+    head.scheme = x.where.origin.tls ? "https" : "http";
+    head.fields = &x.what.headers;
+    head.user_agent = config_.user_agent;
+    head.has_body = !x.what.body.is_none();
+    head.has_trailers = !x.what.trailers.empty();
+    if (head.has_body && !head.has_trailers) head.content_length = x.what.body.size();
+    head.expect_continue = x.what.expect_continue && head.has_body;
+    l->wire->begin(id, head);
+    touch(*l);
+    if (x.open) {
+        complete<error_code, exchange>(std::move(x.open), error_code{}, exchange(x.control));
+    }
+    if (!head.has_body) {
+        end_request(x, *l);
+        return;
+    }
+    if (head.expect_continue) {
+        x.body_held = true;
+        x.continue_at = base::after(now_, config_.http1.continue_timeout);
+    }
+    set_phase(x, id, config_.timeouts.write_stall, errc::write_timeout);
+    pump_request(x, *l);
+}
+
+/// Puts as much of the body into the connection as its output may hold.
+void shard::pump_request(live_exchange& x, link& l) {
+    if (x.stage != exchange_stage::assigned || x.request_complete || x.body_held) return;
+    const exchange_id id = l.exchange;
+    const std::size_t limit = config_.io.send_buffer;
+    x.more_to_send = false;
+    if (std::holds_alternative<file_range>(x.what.body.value()) && file_buffer_.empty()) {
+        file_buffer_.resize(limit);
+    }
+    while (l.wire->queued() < limit) {
+        const upload_piece piece = x.body.next(limit - l.wire->queued(), file_buffer_);
+        switch (piece.status) {
+            case piece_status::ready:
+                if (!put_body(l, piece.bytes)) return;
+                continue;
+            case piece_status::end: end_request(x, l); return;
+            case piece_status::pull: start_pull(x, id); break;
+            case piece_status::wait: break;
+            case piece_status::failed:
+                fail_assigned(id, errc::invalid_body, x.body.detail());
+                return;
+        }
+        touch(l);
+        if (x.control && x.control->write && x.body.wants_more()) {
+            complete<error_code, std::size_t>(std::move(x.control->write), error_code{},
+                                              x.control->write_size);
+            end_phase(x, id);  // the caller's turn now
+        }
+        return;
+    }
+    x.more_to_send = true;
+    touch(l);
+}
+
+/// False: the body was longer than it said and the exchange has failed.
+bool shard::put_body(link& l, std::span<const std::byte> bytes) {
+    const auto remaining = l.wire->engine().body_remaining();
+    if (remaining && bytes.size() > *remaining) {
+        fail_assigned(l.exchange, errc::invalid_body,
+                      "The request body is longer than the size it was announced with.");
+        return false;
+    }
+    l.wire->write_body(bytes);
+    return true;
+}
+
+void shard::end_request(live_exchange& x, link& l) {
+    const exchange_id id = l.exchange;
+    if (!x.what.body.is_none()) {
+        const auto remaining = l.wire->engine().body_remaining();
+        if (remaining && *remaining != 0) {
+            fail_assigned(id, errc::invalid_body,
+                          "The request body is shorter than the size it was announced with.");
+            return;
+        }
+        l.wire->finish_body(x.what.trailers);
+    }
+    x.request_complete = true;
+    x.more_to_send = false;
+    touch(l);
+    if (x.control) {
+        complete<error_code, std::size_t>(std::move(x.control->write), error_code{},
+                                          x.control->write_size);
+        complete<error_code>(std::move(x.control->finish), error_code{});
+    }
+    if (x.head_at == base::never) {
+        set_phase(x, id, config_.timeouts.first_byte, errc::first_byte_timeout);
+    }
+}
+
+/// 100 (Continue) came, or its time is over.
+void shard::release_body(live_exchange& x, link& l) {
+    if (!x.body_held) return;
+    x.body_held = false;
+    x.continue_at = base::never;
+    set_timer(x, l.exchange);
+    pump_request(x, l);
+}
+
+// Receiving.
+
+void shard::on_informational(live_exchange& x, proto::event& e) {
+    if (x.stage != exchange_stage::assigned || !x.what.on_informational) return;
+    handlers_.push(std::make_unique<informational_call>(
+        x.what.on_informational, e.head->status, std::move(e.head->headers)));
+}
+
+void shard::on_head(live_exchange& x, link& l, proto::event& e) {
+    x.response_begun = true;
+    x.head_at = now_;
+    core_.on_first_byte(now_, l.id, l.exchange);
+    if (x.stage != exchange_stage::assigned) return;
+    x.result.timings.first_byte = now_ - x.assigned;
+    x.result.status = e.head->status;
+    x.result.version = e.head->version;
+    if (x.body_held && e.head->status != 101) {
+        x.continue_at = base::never;  // a final answer: the body is not sent any more
+    }
+    if (x.control) {
+        e.head->connection = x.result.connection;
+        x.control->head_ready = std::move(*e.head);
+        if (x.control->head) {
+            x.control->head_taken = true;
+            complete<error_code, response_head>(std::move(x.control->head), error_code{},
+                                                std::move(*x.control->head_ready));
+        }
+        if (x.request_complete) end_phase(x, l.exchange);
+        return;
+    }
+    x.result.reason = std::move(e.head->reason);
+    x.result.headers = std::move(e.head->headers);
+    set_phase(x, l.exchange, config_.timeouts.body_idle, errc::body_idle_timeout);
+}
+
+/// False: the link is gone.
+bool shard::on_data(live_exchange& x, link& l, std::span<const std::byte> data) {
+    if (x.stage == exchange_stage::detached) {
+        x.discarded += data.size();
+        if (x.discarded <= x.discard_limit) return true;
+        end_exchange(l.exchange);
+        link_lost(l, close_reason::drain_limit);
+        return false;
+    }
+    if (x.control) {
+        deliver(*x.control, l, data);
+        return true;
+    }
+    const std::uint64_t limit = x.what.max_body_bytes.value_or(config_.max_body_bytes);
+    if (data.size() > limit - x.result.body.size()) {
+        fail_assigned(l.exchange, errc::body_limit,
+                      "The response body is larger than the limit of " + std::to_string(limit) +
+                          " octets.");
+        return true;
+    }
+    x.result.body.append(reinterpret_cast<const char*>(data.data()), data.size());
+    set_phase(x, l.exchange, config_.timeouts.body_idle, errc::body_idle_timeout);
+    return true;
+}
+
+void shard::on_end(live_exchange& x, link& l, bool reusable) {
+    const exchange_id id = std::exchange(l.exchange, exchange_id{});
+    if (!reusable) l.closing = true;
+    const auto outcome =
+        reusable ? core::exchange_outcome::reusable : core::exchange_outcome::not_reusable;
+    if (x.stage == exchange_stage::detached) {
+        end_exchange(id);
+    } else {
+        if (x.head_at != base::never) x.result.timings.body = now_ - x.head_at;
+        complete_exchange(id, error_code{});
+    }
+    core_.on_exchange_done(now_, l.id, id, outcome);
+}
+
+// Failing.
+
+/// The connection failed under its exchange: again on a fresh one where that is safe, else the end.
+void shard::attempt_failed(link& l, errc code, std::string detail, bool lost) {
+    const exchange_id id = std::exchange(l.exchange, exchange_id{});
+    live_exchange& x = exchanges_[id];
+    l.closing = true;
+    core_.on_exchange_done(now_, l.id, id, core::exchange_outcome::failed);
+    if (x.stage == exchange_stage::detached) {
+        end_exchange(id);
+        return;
+    }
+    core::attempt_facts facts;
+    facts.connection_reused = x.connection_reused;
+    facts.connection_lost = lost;
+    facts.request_reached_kernel = l.driver.bytes_sent != x.sent_before;
+    facts.response_begun = l.driver.bytes_received != x.received_before;
+    facts.idempotent = x.what.idempotent.value_or(x.what.method.is_idempotent());
+    facts.body_replayable = !x.control && x.body.is_replayable();
+    facts.stale_retries = x.stale_retries;
+    const auto verdict = core::judge_attempt(facts, config_.retry.stale_connection);
+    if (verdict == core::retry_verdict::again_fresh && x.body.rewind()) {
+        ++x.stale_retries;
+        ++origins_[x.origin.index].stale_retries;
+        exchange_times_.remove(x.timer);
+        x.timer_at = base::never;
+        x.phase_until = base::never;
+        x.continue_at = base::never;
+        x.body_held = false;
+        x.request_complete = false;
+        x.stage = exchange_stage::waiting;
+        core_.acquire(now_, {id, x.origin, x.deadline, true});
+        return;
+    }
+    x.result.failure.bytes_sent = l.driver.bytes_sent - x.sent_before;
+    x.result.failure.bytes_received = l.driver.bytes_received - x.received_before;
+    x.result.failure.maybe_processed = facts.request_reached_kernel;
+    describe_failure(x, code, std::move(detail));
+    complete_exchange(id, code);
+}
+
+/// Ends an exchange on our side: cancelled, late, too large. Core says what becomes of its connection.
+void shard::fail_assigned(exchange_id id, error_code error, std::string detail) {
+    live_exchange& x = exchanges_[id];
+    link& l = *find_link(x.connection);
+    x.result.failure.bytes_sent = l.driver.bytes_sent - x.sent_before;
+    x.result.failure.bytes_received = l.driver.bytes_received - x.received_before;
+    x.result.failure.maybe_processed = x.result.failure.bytes_sent != 0;
+    describe_failure(x, error, std::move(detail));
+    core::cancel_facts facts;
+    facts.request_complete = x.request_complete;
+    facts.response_delimited = !l.wire->engine().is_close_delimited() &&
+                               !l.wire->engine().is_raw() && !l.paused &&
+                               error != errc::body_limit;
+    const connection_id connection = x.connection;
+    x.stage = exchange_stage::detached;
+    complete_exchange(id, error);
+    core_.cancel_assigned(now_, connection, id, facts);
+}
+
+phase shard::phase_of(const live_exchange& x) const {
+    if (x.stage == exchange_stage::waiting) {
+        const origin_entry* origin =
+            x.origin.is_valid() ? &origins_[x.origin.index] : nullptr;
+        return origin != nullptr && origin->dialing != 0 ? origin->dialing_phase : phase::queue;
+    }
+    if (x.head_at != base::never) return phase::body;
+    return x.request_complete ? phase::first_byte : phase::send;
+}
+
+/// Why a waiter is waiting, in numbers.
+std::string shard::waiting_detail(const live_exchange& x) const {
+    const origin_stats s = core_.stats(now_, x.origin);
+    return "The exchange waited " + text_of(now_ - x.started) + " for a connection; " +
+           std::to_string(s.waiting) + " exchanges wait for this origin, which has " +
+           std::to_string(s.open) + " connections (" + std::to_string(s.idle) + " idle) and " +
+           std::to_string(s.dialing + s.handshaking) + " being dialled.";
+}
+
+void shard::describe_failure(live_exchange& x, error_code error, std::string detail) {
+    failure& why = x.result.failure;
+    why.phase = phase_of(x);
+    why.origin = x.origin.is_valid() ? origins_[x.origin.index].name
+                                     : x.where.origin.to_string();
+    why.attempt = x.result.attempts;
+    if (detail.empty() && x.stage == exchange_stage::waiting && x.origin.is_valid()) {
+        detail = waiting_detail(x);
+    }
+    if (detail.empty()) detail = error.message();
+    why.detail = std::move(detail);
+    if (x.origin.is_valid()) {
+        why.dial_error = origins_[x.origin.index].dial_error;
+        why.dial_detail = origins_[x.origin.index].dial_detail;
+    }
+}
+
+// Completing.
+
+/// Gives the caller its result. A detached exchange stays until its connection is through with it.
+void shard::complete_exchange(exchange_id id, error_code error) {
+    live_exchange& x = exchanges_[id];
+    ++completed_;
+    exchange_times_.remove(x.timer);
+    x.result.timings.total = now_ - x.started;
+    if (x.control) {
+        complete_streamed(x, error);
+    } else if (x.open) {
+        complete<error_code, exchange>(std::move(x.open), error, exchange());
+    } else {
+        complete<error_code, response>(std::move(x.send), error, std::move(x.result));
+    }
+    if (x.stage != exchange_stage::detached) exchanges_.erase(id);
+}
+
+void shard::end_exchange(exchange_id id) {
+    if (live_exchange* x = exchanges_.find(id)) {
+        exchange_times_.remove(x->timer);
+        if (link* l = find_link(x->connection)) {
+            if (l->exchange == id) l->exchange = {};
+        }
+        exchanges_.erase(id);
+    }
+}
+
+// Time.
+
+void shard::set_phase(live_exchange& x, exchange_id id, milliseconds patience, errc code) {
+    x.phase_until = base::after(now_, patience);
+    x.phase_timeout = code;
+    set_timer(x, id);
+}
+
+void shard::end_phase(live_exchange& x, exchange_id id) {
+    x.phase_until = base::never;
+    set_timer(x, id);
+}
+
+/// Later times are not set at once: the timer that is set fires early and looks again.
+void shard::set_timer(live_exchange& x, exchange_id id) {
+    const base::time_point next = x.next_time();
+    if (next >= x.timer_at) return;
+    x.timer_at = next;
+    exchange_times_.set(x.timer, next, id);
+}
+
+void shard::on_exchange_time(exchange_id id) {
+    live_exchange* found = exchanges_.find(id);
+    if (found == nullptr) return;
+    live_exchange& x = *found;
+    x.timer = 0;
+    x.timer_at = base::never;
+    if (x.stage != exchange_stage::assigned) return;
+    if (x.deadline <= now_) {
+        fail_assigned(id, errc::deadline_exceeded, {});
+        return;
+    }
+    if (x.phase_until <= now_) {
+        fail_assigned(id, x.phase_timeout, {});
+        return;
+    }
+    if (x.continue_at <= now_) {
+        x.continue_at = base::never;
+        release_body(x, *find_link(x.connection));
+        if (exchanges_.find(id) == nullptr) return;
+    }
+    set_timer(x, id);
+}
+
+}  // namespace hearth::detail

@@ -1,0 +1,162 @@
+// shard, usable connections: reading, events, writing, and their end.
+#include <utility>
+
+#include "base/assert.hpp"
+#include "client/shard.hpp"
+#include "client/shard_turn.hpp"
+
+namespace hearth::detail {
+
+using boost::system::error_code;
+
+namespace {
+
+// Reads of one connection in one turn; the rest takes the next turn.
+constexpr int max_reads = 4;
+
+}  // namespace
+
+link* shard::find_link(connection_id id) {
+    if (id.index >= links_.size() || !links_[id.index]) return nullptr;
+    link* l = links_[id.index].get();
+    return l->id == id ? l : nullptr;
+}
+
+void shard::erase_link(connection_id id) {
+    link* l = find_link(id);
+    if (l == nullptr) return;
+    if (!l->ready) --origins_[l->origin.index].dialing;
+    if (l->resolve_ticket != 0 && resolver_) resolver_->cancel(l->resolve_ticket);
+    closed_bytes_sent_ += l->driver.bytes_sent;
+    closed_bytes_received_ += l->driver.bytes_received;
+    closed_read_calls_ += l->driver.read_calls;
+    closed_write_calls_ += l->driver.write_calls;
+    l->driver.close();
+    links_[id.index].reset();
+}
+
+void shard::touch(link& l) {
+    if (l.dirty) return;
+    l.dirty = true;
+    dirty_.push_back(l.id);
+}
+
+void shard::read_link(link& l) {
+    const connection_id id = l.id;
+    for (int reads = 0; reads < max_reads && !l.paused; ++reads) {
+        const io::io_result result = l.driver.read(receive_buffer_);
+        if (result.status == io::io_status::would_block) break;
+        if (result.status == io::io_status::ok) {
+            l.wire->receive(std::span(receive_buffer_).first(result.size));
+        } else {
+            l.wire->on_peer_closed(result.status == io::io_status::failed);
+        }
+        if (!poll_link(l)) return;
+        HEARTH_ASSERT(find_link(id) == &l);
+        l.wire->retain();
+        if (l.wire->is_peer_closed() || result.size < receive_buffer_.size()) break;
+    }
+    if (!l.paused && !l.wire->is_peer_closed()) l.driver.wait_readable();
+}
+
+/// Takes the events that are there. False: the link is gone, or going.
+bool shard::poll_link(link& l) {
+    proto::event e;
+    while (!l.paused && l.wire->poll_event(e)) {
+        if (!on_event(l, e)) return false;
+    }
+    if (!l.wire->is_ended() || l.paused || l.closing) return true;
+    link_lost(l, close_reason::peer);
+    return false;
+}
+
+/// False: the link is gone, or going.
+bool shard::on_event(link& l, proto::event& e) {
+    live_exchange* x = exchanges_.find(l.exchange);
+    switch (e.kind) {
+        case proto::event_kind::error: on_link_error(l, e); return false;
+        case proto::event_kind::informational:
+            if (x != nullptr) on_informational(*x, e);
+            return true;
+        case proto::event_kind::proceed:
+            if (x != nullptr && x->stage == exchange_stage::assigned) release_body(*x, l);
+            return true;
+        case proto::event_kind::head:
+            if (x != nullptr) on_head(*x, l, e);
+            return true;
+        case proto::event_kind::data:
+            return x == nullptr || on_data(*x, l, e.data);
+        case proto::event_kind::trailers:
+            if (x != nullptr) x->result.trailers = std::move(*e.fields);
+            return true;
+        case proto::event_kind::end:
+            if (x != nullptr) on_end(*x, l, e.reusable);
+            return true;
+        case proto::event_kind::goaway: core_.on_draining(now_, l.id); return true;
+        case proto::event_kind::none: return true;
+    }
+    return true;
+}
+
+/// The connection broke, or its peer broke HTTP; whoever is on it is told, then it is gone.
+void shard::on_link_error(link& l, const proto::event& e) {
+    const bool lost = e.error == errc::peer_closed || e.error == errc::peer_truncated;
+    if (exchanges_.find(l.exchange) == nullptr) {
+        link_lost(l, lost ? close_reason::peer : close_reason::peer_error);
+        return;
+    }
+    errc code = e.error;
+    if (code == errc::peer_closed && l.wire->was_reset()) code = errc::peer_reset;
+    attempt_failed(l, code, std::string(e.detail), lost);  // core closes it
+}
+
+/// Tells core that a usable connection is gone, and forgets it. Its exchange was dealt with before.
+void shard::link_lost(link& l, close_reason reason) {
+    const connection_id id = l.id;
+    if (l.wire->tls() != nullptr && reason == close_reason::peer_error) {
+        (void)l.driver.write(l.wire->output());  // an alert, if there is one
+    }
+    erase_link(id);
+    core_.on_closed(now_, id, reason);
+}
+
+/// Goes on with a connection whose reader was slow.
+void shard::resume(link& l) {
+    if (!l.paused) return;
+    l.paused = false;
+    if (!poll_link(l)) return;
+    l.wire->retain();
+    if (!l.paused && !l.wire->is_peer_closed()) l.driver.wait_readable();
+}
+
+void shard::flush_link(link& l) {
+    const connection_id id = l.id;
+    bool failed = !l.wire->flush();
+    if (!failed) {
+        const io::io_result result = l.driver.write(l.wire->output());
+        if (result.status == io::io_status::would_block) l.driver.wait_writable();
+        failed = result.status == io::io_status::failed;
+        live_exchange* x = exchanges_.find(l.exchange);
+        if (!failed && x != nullptr && !x->request_complete && l.ready) {
+            if (result.size != 0 && x->head_at == base::never) set_phase(*x, l.exchange, config_.timeouts.write_stall,
+                                            errc::write_timeout);
+            if (x->more_to_send) l.driver.wait_writable();
+        }
+    }
+    if (l.wire->output().empty()) l.wire->output().release();
+    if (!failed) return;
+    l.wire->output().clear();
+    if (!l.ready) return;  // the handshake's own end will tell
+    // The peer may have answered before it closed: what it said counts more than our write.
+    read_link(l);
+    link* again = find_link(id);
+    if (again == nullptr || again->closing || again->paused) return;
+    if (exchanges_.find(again->exchange) == nullptr) {
+        link_lost(*again, close_reason::peer_error);
+        return;
+    }
+    attempt_failed(*again, errc::peer_reset,
+                   "The peer reset the connection while the request was being written.", true);
+}
+
+}  // namespace hearth::detail

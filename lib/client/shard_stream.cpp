@@ -1,0 +1,233 @@
+// shard, streamed exchanges: the caller's reads and writes, and the pulls of body sources.
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <cstring>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "client/shard.hpp"
+#include "client/shard_turn.hpp"
+
+namespace hearth::detail {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+namespace {
+
+/// The pull of a source, made after the turn: it is the caller's code.
+class pull_call final : public pending_call {
+public:
+    pull_call(std::shared_ptr<body_source> source, std::shared_ptr<std::vector<char>> buffer,
+              body_source::pull_handler handler)
+        : source_(std::move(source)), buffer_(std::move(buffer)), handler_(std::move(handler)) {}
+    void run(std::unique_ptr<pending_call> /*self*/) override {
+        source_->async_pull(*buffer_, std::move(handler_));
+    }
+
+private:
+    std::shared_ptr<body_source> source_;
+    std::shared_ptr<std::vector<char>> buffer_;
+    body_source::pull_handler handler_;
+};
+
+}  // namespace
+
+void shard::start_pull(live_exchange& x, exchange_id id) {
+    auto source = std::get<body::source_type>(x.what.body.value());
+    auto buffer = x.body.pull_buffer();
+    // The handler keeps source and buffer: the pull may end after the exchange.
+    auto done = [self = shared_from_this(), id, source, buffer](error_code error,
+                                                                std::size_t size) {
+        asio::post(self->executor_, [self, id, buffer, error, size] {
+            self->enter([&] {
+                live_exchange* pulled = self->exchanges_.find(id);
+                if (pulled == nullptr) return;
+                pulled->body.on_pulled(size, error);
+                if (link* l = self->find_link(pulled->connection)) {
+                    self->pump_request(*pulled, *l);
+                }
+            });
+        });
+    };
+    handlers_.push(std::make_unique<pull_call>(std::move(source), std::move(buffer),
+                                               std::move(done)));
+}
+
+// The caller's side.
+
+void shard::write(exchange_control& control, asio::const_buffer bytes, size_handler handler) {
+    live_exchange* x = exchanges_.find(control.exchange);
+    error_code error;
+    if (control.final_error) {
+        error = control.final_error;
+    } else if (x == nullptr || control.write || control.finish) {
+        error = errc::invalid_state;
+    }
+    link* l = error ? nullptr : find_link(x->connection);
+    const bool raw = l != nullptr && l->wire->engine().is_raw();
+    if (!error && !raw && (!x->what.body.is_streamed() || control.finished)) {
+        error = errc::invalid_state;
+    }
+    if (error || bytes.size() == 0) {
+        complete<error_code, std::size_t>(std::move(handler), error, 0);
+        return;
+    }
+    const std::span data(static_cast<const std::byte*>(bytes.data()), bytes.size());
+    control.write = std::move(handler);
+    control.write_size = bytes.size();
+    if (raw) {
+        write_raw(control, *l, data);
+        return;
+    }
+    x->body.give(data);
+    set_phase(*x, control.exchange, config_.timeouts.write_stall, errc::write_timeout);
+    pump_request(*x, *l);
+}
+
+/// Octets of an upgraded connection: as many as its output may hold; the rest is the caller's again.
+void shard::write_raw(exchange_control& control, link& l, std::span<const std::byte> data) {
+    const std::size_t limit = config_.io.send_buffer;
+    if (l.wire->queued() >= limit) {
+        control.raw_write = data;  // goes on when the socket has taken some
+        l.driver.wait_writable();
+        return;
+    }
+    const std::size_t size = std::min(data.size(), limit - l.wire->queued());
+    l.wire->write_body(data.first(size));
+    control.raw_write = {};
+    touch(l);
+    complete<error_code, std::size_t>(std::move(control.write), error_code{}, size);
+}
+
+void shard::finish(exchange_control& control, headers trailers, done_handler handler) {
+    live_exchange* x = exchanges_.find(control.exchange);
+    error_code error;
+    if (control.final_error) {
+        error = control.final_error;
+    } else if (x == nullptr || control.write || control.finished || !x->what.body.is_streamed()) {
+        error = errc::invalid_state;
+    } else if (!trailers.empty() && x->what.body.size() && x->what.trailers.empty()) {
+        error = errc::invalid_trailer;  // content-length was sent: there is no place for them
+    } else {
+        request probe;
+        probe.method = method::post;
+        probe.body = streamed_body{};
+        probe.trailers = trailers;
+        if (proto::check_request(probe, "/")) error = errc::invalid_trailer;
+    }
+    if (error) {
+        complete<error_code>(std::move(handler), error);
+        return;
+    }
+    control.finished = true;
+    control.finish = std::move(handler);
+    if (!trailers.empty()) x->what.trailers = std::move(trailers);
+    x->body.give_end();
+    if (link* l = find_link(x->connection)) pump_request(*x, *l);
+}
+
+void shard::read_head(exchange_control& control, head_handler handler) {
+    error_code error = control.final_error;
+    if (!error && (control.head || control.head_taken)) error = errc::invalid_state;
+    if (control.head_ready && !control.head_taken) {
+        control.head_taken = true;
+        complete<error_code, response_head>(std::move(handler), error_code{},
+                                            std::move(*control.head_ready));
+        return;
+    }
+    if (error) {
+        complete<error_code, response_head>(std::move(handler), error, response_head{});
+        return;
+    }
+    control.head = std::move(handler);
+}
+
+void shard::read(exchange_control& control, asio::mutable_buffer bytes, size_handler handler) {
+    if (control.read) {
+        complete<error_code, std::size_t>(std::move(handler), errc::invalid_state, 0);
+        return;
+    }
+    if (bytes.size() == 0) {
+        complete<error_code, std::size_t>(std::move(handler), error_code{}, 0);
+        return;
+    }
+    control.read = std::move(handler);
+    control.read_buffer = bytes;
+    serve_reader(control);
+    if (!control.read) return;
+    live_exchange* x = exchanges_.find(control.exchange);
+    if (x == nullptr) return;
+    if (x->head_at != base::never) {
+        set_phase(*x, control.exchange, config_.timeouts.body_idle, errc::body_idle_timeout);
+    }
+    if (link* l = find_link(x->connection)) resume(*l);
+}
+
+void shard::drop(exchange_control& control) {
+    if (std::exchange(control.dropped, true)) return;
+    live_exchange* x = exchanges_.find(control.exchange);
+    if (x == nullptr) {
+        control.unread.clear();
+        return;
+    }
+    fail_assigned(control.exchange, asio::error::operation_aborted,
+                  "The caller cancelled the exchange.");
+}
+
+// The connection's side.
+
+/// Gives received octets to the reader that waits; what it has no room for is kept and stops reading.
+void shard::deliver(exchange_control& control, link& l, std::span<const std::byte> data) {
+    if (control.read && control.unread.empty()) {
+        const std::size_t size = std::min(data.size(), control.read_buffer.size());
+        std::memcpy(control.read_buffer.data(), data.data(), size);
+        data = data.subspan(size);
+        complete<error_code, std::size_t>(std::move(control.read), error_code{}, size);
+        if (live_exchange* x = exchanges_.find(control.exchange)) {
+            end_phase(*x, control.exchange);  // the caller's turn now
+        }
+    }
+    control.unread.append(data);
+    if (!control.read) l.paused = true;
+}
+
+void shard::serve_reader(exchange_control& control) {
+    if (!control.read) return;
+    if (!control.unread.empty()) {
+        const auto data = control.unread.data();
+        const std::size_t size = std::min(data.size(), control.read_buffer.size());
+        std::memcpy(control.read_buffer.data(), data.data(), size);
+        control.unread.consume(size);
+        control.unread.release();
+        complete<error_code, std::size_t>(std::move(control.read), error_code{}, size);
+        return;
+    }
+    if (control.final_error) {
+        complete<error_code, std::size_t>(std::move(control.read), control.final_error, 0);
+    } else if (control.response_ended) {
+        complete<error_code, std::size_t>(std::move(control.read), asio::error::eof, 0);
+    }
+}
+
+/// The exchange is over: its handle keeps what was not read, and the outcome.
+void shard::complete_streamed(live_exchange& x, error_code error) {
+    exchange_control& control = *x.control;
+    control.exchange = {};
+    control.timings = x.result.timings;
+    control.trailers = std::move(x.result.trailers);
+    control.failure = x.result.failure;
+    control.response_ended = !error;
+    control.final_error = error;
+    if (error) control.unread.clear();
+    const error_code write_error = error ? error : error_code(errc::invalid_state);
+    complete<error_code, std::size_t>(std::move(control.write), write_error, 0);
+    complete<error_code>(std::move(control.finish), write_error);
+    if (control.head) {
+        complete<error_code, response_head>(std::move(control.head), error, response_head{});
+    }
+    serve_reader(control);
+}
+
+}  // namespace hearth::detail

@@ -1,0 +1,64 @@
+// The templates of shard's turns, for its source files and for client.cpp.
+#pragma once
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/system_executor.hpp>
+#include <chrono>
+#include <utility>
+
+#include "client/shard.hpp"
+
+namespace hearth::detail {
+
+template <class Work>
+void shard::turn(Work&& work) {
+    HEARTH_ASSERT(!in_turn_);
+    in_turn_ = true;
+    now_ = std::chrono::steady_clock::now();
+    work();
+    finish_turn();
+    in_turn_ = false;
+}
+
+template <class Work>
+void shard::enter(Work&& work) {
+    turn(std::forward<Work>(work));
+    call_handlers();
+}
+
+template <class Work>
+void shard::submit(Work work) {
+    if (settings_.own_context && std::this_thread::get_id() == thread_.load() && !in_turn_) {
+        turn(work);
+        post_handlers();  // never from inside the caller's call
+        return;
+    }
+    boost::asio::post(executor_, [self = shared_from_this(), work = std::move(work)]() mutable {
+        self->enter(work);
+    });
+}
+
+template <class Work>
+void shard::submit_late(Work work) {
+    submitting_.fetch_add(1);
+    if (!stopped_.load()) {
+        submit(std::move(work));
+        submitting_.fetch_sub(1);
+        return;
+    }
+    submitting_.fetch_sub(1);
+    boost::asio::post(boost::asio::system_executor(),
+                      [self = shared_from_this(), work = std::move(work)]() mutable {
+                          const std::lock_guard lock(self->late_);
+                          self->enter(work);
+                      });
+}
+
+template <class... Args>
+void shard::complete(handler_ptr<Args...> handler, Args... args) {
+    if (!handler) return;
+    handler->set_result(std::move(args)...);
+    handlers_.push(std::move(handler));
+}
+
+}  // namespace hearth::detail

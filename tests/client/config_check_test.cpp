@@ -1,0 +1,234 @@
+#include "client/config_check.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hearth::detail {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr std::uint64_t usual_limit = 1024;
+
+struct bad_config {
+    std::string_view field;
+    std::function<void(config&)> spoil;
+};
+
+const bad_config out_of_range[] = {
+    {"pool.max_connections_per_origin", [](config& c) { c.pool.max_connections_per_origin = 0; }},
+    {"pool.max_connections", [](config& c) { c.pool.max_connections = 1'000'001; }},
+    {"pool.max_waiters", [](config& c) { c.pool.max_waiters = 10'000'001; }},
+    {"pool.idle_timeout", [](config& c) { c.pool.idle_timeout = milliseconds(0); }},
+    {"pool.idle_timeout", [](config& c) { c.pool.idle_timeout = milliseconds::max(); }},
+    {"pool.max_lifetime", [](config& c) { c.pool.max_lifetime = milliseconds(-1); }},
+    {"pool.jitter", [](config& c) { c.pool.jitter = -0.1; }},
+    {"pool.jitter", [](config& c) { c.pool.jitter = 0.91; }},
+    {"pool.jitter", [](config& c) { c.pool.jitter = std::numeric_limits<double>::quiet_NaN(); }},
+    {"pool.dial_patience", [](config& c) { c.pool.dial_patience = milliseconds(-1); }},
+    {"pool.min_backoff", [](config& c) { c.pool.min_backoff = milliseconds(0); }},
+    {"pool.max_backoff", [](config& c) { c.pool.max_backoff = milliseconds::max(); }},
+    {"pool.on_cancel", [](config& c) { c.pool.on_cancel = static_cast<cancel_policy>(9); }},
+    {"pool.drain_bytes", [](config& c) { c.pool.drain_bytes = 1ULL << 40; }},
+    {"pool.drain_timeout", [](config& c) { c.pool.drain_timeout = milliseconds(0); }},
+    {"pool.max_draining_per_origin", [](config& c) { c.pool.max_draining_per_origin = ~0U; }},
+    {"handshake.max_concurrent", [](config& c) { c.handshake.max_concurrent = 0; }},
+    {"handshake.slices_per_turn", [](config& c) { c.handshake.slices_per_turn = 65; }},
+    {"tls.tickets_per_origin", [](config& c) { c.tls.tickets_per_origin = 65; }},
+    {"http1.max_header_bytes", [](config& c) { c.http1.max_header_bytes = 1023; }},
+    {"http1.max_header_count", [](config& c) { c.http1.max_header_count = 0; }},
+    {"http1.max_informational", [](config& c) { c.http1.max_informational = 1001; }},
+    {"http1.continue_timeout", [](config& c) { c.http1.continue_timeout = milliseconds::max(); }},
+    {"user_agent", [](config& c) { c.user_agent = "x\r\ny"; }},
+    {"route.connect_host", [](config& c) { c.route.connect_host = "a b"; }},
+    {"route.unix_path", [](config& c) { c.route.unix_path = std::string(108, 'x'); }},
+    {"dns.resolver", [](config& c) { c.dns.resolver = static_cast<resolver_kind>(9); }},
+    {"dns.max_ttl", [](config& c) { c.dns.max_ttl = seconds::max(); }},
+    {"dns.min_ttl", [](config& c) { c.dns.min_ttl = seconds(-1); }},
+    {"dns.negative_ttl", [](config& c) { c.dns.negative_ttl = seconds(-1); }},
+    {"dns.cache_entries", [](config& c) { c.dns.cache_entries = 0; }},
+    {"dns.attempt_delay", [](config& c) { c.dns.attempt_delay = milliseconds(9); }},
+    {"dns.servers", [](config& c) { c.dns.servers = {"127.0.0.1"}; }},
+    {"dns.overrides[0].host",
+     [](config& c) {
+         c.dns.overrides = {{"", 0, {"10.0.0.1"}}};
+     }},
+    {"dns.overrides[0].addresses",
+     [](config& c) {
+         c.dns.overrides = {{"a", 0, {}}};
+     }},
+    {"dns.overrides[0].addresses",
+     [](config& c) {
+         c.dns.overrides = {{"a", 0, {"b"}}};
+     }},
+    {"timeouts.queue", [](config& c) { c.timeouts.queue = std::chrono::hours(2); }},
+    {"timeouts.name", [](config& c) { c.timeouts.name = milliseconds(0); }},
+    {"timeouts.connect", [](config& c) { c.timeouts.connect = milliseconds(-5); }},
+    {"timeouts.handshake", [](config& c) { c.timeouts.handshake = milliseconds::max(); }},
+    {"timeouts.first_byte", [](config& c) { c.timeouts.first_byte = milliseconds(0); }},
+    {"timeouts.body_idle", [](config& c) { c.timeouts.body_idle = milliseconds(0); }},
+    {"timeouts.write_stall", [](config& c) { c.timeouts.write_stall = milliseconds(0); }},
+    {"timeouts.total", [](config& c) { c.timeouts.total = milliseconds(0); }},
+    {"io.threads", [](config& c) { c.io.threads = 257; }},
+    {"io.receive_buffer", [](config& c) { c.io.receive_buffer = 1024; }},
+    {"io.send_buffer", [](config& c) { c.io.send_buffer = ~0U; }},
+    {"io.keepalive_idle", [](config& c) { c.io.keepalive_idle = seconds(0); }},
+};
+
+const bad_config contradictory[] = {
+    {"pool.max_connections_per_origin",
+     [](config& c) {
+         c.pool.max_connections_per_origin = 65;
+         c.pool.max_connections = 64;
+     }},
+    {"pool.max_idle_per_origin",
+     [](config& c) {
+         c.pool.max_connections_per_origin = 8;
+         c.pool.max_idle_per_origin = 9;
+     }},
+    {"pool.max_connections", [](config& c) { c.pool.max_connections = 961; }},
+    {"pool.min_backoff",
+     [](config& c) {
+         c.pool.min_backoff = milliseconds(20);
+         c.pool.max_backoff = milliseconds(19);
+     }},
+    {"dns.min_ttl",
+     [](config& c) {
+         c.dns.min_ttl = seconds(301);
+         c.dns.max_ttl = seconds(300);
+     }},
+    {"dns.overrides[1]",
+     [](config& c) {
+         c.dns.overrides = {{"a", 1, {"10.0.0.1"}}, {"A", 1, {"10.0.0.2"}}};
+     }},
+    {"dns.servers",
+     [](config& c) {
+         c.dns.servers = {"127.0.0.1:53"};
+         c.dns.resolver = resolver_kind::system;
+     }},
+    {"route.unix_path",
+     [](config& c) {
+         c.route.unix_path = "/run/x";
+         c.route.connect_host = "a";
+     }},
+    {"route.unix_path",
+     [](config& c) {
+         c.route.unix_path = "@x";
+         c.route.connect_port = 1;
+     }},
+};
+
+const bad_config unwise[] = {
+    {"pool.max_idle_per_origin", [](config& c) { c.pool.max_idle_per_origin = 2; }},
+    {"pool.idle_timeout", [](config& c) { c.pool.max_lifetime = milliseconds(1000); }},
+    {"pool.dial_patience", [](config& c) { c.timeouts.queue = milliseconds(100); }},
+    {"timeouts.handshake", [](config& c) { c.timeouts.handshake = milliseconds(15); }},
+};
+
+std::vector<config_finding> findings_of(const bad_config& one) {
+    config value;
+    one.spoil(value);
+    return check_config(value, usual_limit);
+}
+
+bool is_sentence(const std::string& text) { return text.size() > 20 && text.back() == '.'; }
+
+TEST(ConfigCheckTest, DefaultsHaveNoFindingsUnderTheUsualDescriptorLimit) {
+    EXPECT_TRUE(check_config(config{}, usual_limit).empty());
+}
+
+TEST(ConfigCheckTest, NamesTheFieldThatIsOutOfRange) {
+    for (const bad_config& one : out_of_range) {
+        const auto findings = findings_of(one);
+        ASSERT_FALSE(findings.empty()) << one.field;
+        EXPECT_FALSE(findings.front().is_advice) << findings.front().sentence;
+        EXPECT_TRUE(findings.front().sentence.starts_with(one.field)) << findings.front().sentence;
+        EXPECT_TRUE(is_sentence(findings.front().sentence)) << findings.front().sentence;
+    }
+}
+
+TEST(ConfigCheckTest, FindsFieldsThatContradictEachOther) {
+    for (const bad_config& one : contradictory) {
+        const auto findings = findings_of(one);
+        ASSERT_EQ(findings.size(), 1U) << one.field;
+        EXPECT_FALSE(findings.front().is_advice);
+        EXPECT_TRUE(findings.front().sentence.starts_with(one.field)) << findings.front().sentence;
+        EXPECT_TRUE(is_sentence(findings.front().sentence));
+    }
+}
+
+TEST(ConfigCheckTest, AdvisesOnWhatIsLegalButCostlyOrWithoutEffect) {
+    for (const bad_config& one : unwise) {
+        const auto findings = findings_of(one);
+        ASSERT_EQ(findings.size(), 1U) << one.field;
+        EXPECT_TRUE(findings.front().is_advice);
+        EXPECT_TRUE(findings.front().sentence.starts_with("Advice: " + std::string(one.field)))
+            << findings.front().sentence;
+        EXPECT_TRUE(is_sentence(findings.front().sentence));
+    }
+}
+
+TEST(ConfigCheckTest, BoundsAreLegalThemselves) {
+    config value;
+    value.pool.max_connections = 960;
+    value.pool.max_connections_per_origin = 960;
+    value.pool.max_idle_per_origin = 960;
+    value.pool.max_waiters = 0;
+    value.pool.jitter = 0.9;
+    value.pool.dial_patience = milliseconds(0);
+    value.handshake.max_concurrent = 10'000;
+    value.tls.tickets_per_origin = 0;
+    value.http1.max_header_bytes = 1024;
+    value.dns.min_ttl = seconds(300);
+    value.dns.negative_ttl = seconds(0);
+    value.timeouts.queue = std::chrono::hours(1);
+    value.max_body_bytes = 0;
+    value.dns.servers = {"127.0.0.1:53", "[::1]:5353"};
+    value.dns.overrides = {{"a", 1, {"10.0.0.1", "::1"}}, {"a", 2, {"10.0.0.1"}}};
+    EXPECT_TRUE(check_config(value, usual_limit).empty());
+}
+
+TEST(ConfigCheckTest, ReportsEverythingWithContradictionsFirst) {
+    config value;
+    value.pool.max_idle_per_origin = 2;
+    value.io.threads = 1000;
+    value.pool.jitter = 5;
+    const auto findings = check_config(value, usual_limit);
+    ASSERT_EQ(findings.size(), 3U);
+    EXPECT_TRUE(findings[0].sentence.starts_with("pool.jitter"));
+    EXPECT_TRUE(findings[1].sentence.starts_with("io.threads"));
+    EXPECT_TRUE(findings[2].is_advice);
+}
+
+TEST(ConfigCheckTest, PublicValidateGivesTheSameSentences) {
+    config value;
+    value.pool.jitter = 5;
+    const std::vector<std::string> sentences = validate(value);
+    ASSERT_FALSE(sentences.empty());
+    EXPECT_EQ(sentences.front(), check_config(value, descriptor_limit()).front().sentence);
+}
+
+TEST(ConfigCheckTest, RequireValidThrowsContradictionsButNotAdvice) {
+    config value;
+    value.pool.max_connections = 4;
+    value.pool.max_connections_per_origin = 4;
+    value.pool.max_idle_per_origin = 2;
+    EXPECT_NO_THROW(require_valid(value));
+    value.pool.jitter = 5;
+    try {
+        require_valid(value);
+        FAIL() << "nothing was thrown";
+    } catch (const send_error& error) {
+        EXPECT_EQ(error.code(), errc::invalid_config);
+        EXPECT_TRUE(error.failure().detail.starts_with("pool.jitter"));
+    }
+}
+
+}  // namespace
+}  // namespace hearth::detail
