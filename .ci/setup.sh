@@ -73,13 +73,13 @@ hearth_configure() {
     local dir=$1
     shift
     # A build directory that came along with a copied tree belongs to the tree it was made in.
-    if [ -f "$dir/build.ninja" ] && [ "$(cat "$dir/.source" 2>/dev/null)" = "$hearth_root" ]; then
+    if [ -f "$dir/build.ninja" ] && grep -qsF "\"$hearth_root/meson.build\"" \
+        "$dir/meson-info/intro-buildsystem_files.json"; then
         return
     fi
     if [ -f "$dir/meson-private/coredata.dat" ]; then rm -rf "$dir"; fi
     say "configuring $dir"
     meson setup "$dir" "$hearth_root" "$@"
-    echo "$hearth_root" >"$dir/.source"
 }
 
 hearth_build() {

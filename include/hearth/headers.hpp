@@ -1,8 +1,8 @@
 // `headers`: an ordered, case-insensitive multimap of header fields (RFC 9110 5), owning and flat.
 //
-// All names and values lie in one buffer, so a typical set costs two allocations. Nothing is validated
-// on insertion: what must not be sent is refused at send, with the field's name in the error.
-// Not thread-safe; views are valid until the next change.
+// All names and values lie in one buffer, so a typical set costs two allocations. Nothing is
+// validated on insertion: what must not be sent is refused at send, with the field's name in the
+// error. Not thread-safe; views are valid until the next change.
 #pragma once
 
 #include <cstddef>

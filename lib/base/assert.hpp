@@ -1,7 +1,8 @@
 // HEARTH_ASSERT guards our own invariants, never input.
 //
-// In builds with HEARTH_CHECKED (debug, sanitizers, simulation, fuzzing) a broken one aborts with its
-// place. In release it is counted (`stats::internal_errors`) and the caller contains the damage.
+// In builds with HEARTH_CHECKED (debug, sanitizers, simulation, fuzzing) a broken one aborts with
+// its place. In release it is counted (`stats::internal_errors`) and the caller contains the
+// damage.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // A queue of octets in one contiguous buffer: appended at the end, consumed at the front.
 //
-// Memory is kept while octets are queued and can be given back when empty (`release`), so that an idle
-// connection holds nothing. Not bounded by itself: who appends obeys the limit.
+// Memory is kept while octets are queued and can be given back when empty (`release`), so that an
+// idle connection holds nothing. Not bounded by itself: who appends obeys the limit.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +31,8 @@ public:
     }
     void append(std::string_view text) { append(std::as_bytes(std::span(text))); }
 
-    /// Room for at least `size` octets at the end; `commit` makes what was written there part of it.
+    /// Room for at least `size` octets at the end; `commit` makes what was written there part of
+    /// it.
     [[nodiscard]] std::span<std::byte> prepare(std::size_t size) {
         if (capacity_ - end_ < size) make_room(size);
         return {storage_.get() + end_, capacity_ - end_};

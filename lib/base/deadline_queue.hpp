@@ -1,6 +1,6 @@
-// Deadlines of many things, the earliest on top. A deadline can be moved or removed in O(log n) by its
-// handle; equal deadlines leave in the order they were set, which keeps runs reproducible. A thing holds
-// one `deadline_handle` per deadline and gives its own id as payload.
+// Deadlines of many things, the earliest on top. A deadline can be moved or removed in O(log n) by
+// its handle; equal deadlines leave in the order they were set, which keeps runs reproducible. A
+// thing holds one `deadline_handle` per deadline and gives its own id as payload.
 #pragma once
 
 #include <cstddef>

@@ -186,7 +186,9 @@ std::string describe(const boost::system::error_code& code, const failure& why) 
     if (!why.origin.empty()) add_place(why.origin);
     if (why.attempt != 0) add_place("attempt " + std::to_string(why.attempt));
     if (!place.empty()) text += " [" + place + "]";
-    append_sentence(text, why.detail);
+    if (why.detail != code.message()) append_sentence(text, why.detail);
+    // A call that failed by its dial has said all of it already.
+    if (why.dial_error == code && why.dial_detail == why.detail) return text;
     if (why.dial_error) append_sentence(text, "Last dial: " + why.dial_error.message());
     append_sentence(text, why.dial_detail);
     return text;

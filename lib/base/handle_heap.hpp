@@ -1,8 +1,8 @@
 // A 4-ary heap whose items can be moved or removed by a handle in O(log n): the least key on top.
 //
-// A thing holds one `heap_handle` per place in a heap; 0 is none. Items with equal keys leave in the
-// order they were set, which keeps runs reproducible. Memory grows and is kept: a warm heap allocates
-// nothing.
+// A thing holds one `heap_handle` per place in a heap; 0 is none. Items with equal keys leave in
+// the order they were set, which keeps runs reproducible. Memory grows and is kept: a warm heap
+// allocates nothing.
 #pragma once
 
 #include <cstddef>

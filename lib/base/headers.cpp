@@ -43,7 +43,8 @@ void headers::set(std::string_view name, std::string_view value) {
     }
     const auto place = first - entries_.begin();
     const entry stored = store(name, value);
-    // `name` and `value` may be views of this object, so they are not looked at any more from here on.
+    // `name` and `value` may be views of this object, so they are not looked at any more from here
+    // on.
     const std::string_view kept(text_.data() + stored.name_at, stored.name_size);
     const auto gone = std::remove_if(first + 1, entries_.end(), [this, kept](const entry& e) {
         return is_same_name(name_of(e), kept);
@@ -54,9 +55,9 @@ void headers::set(std::string_view name, std::string_view value) {
 }
 
 std::size_t headers::erase(std::string_view name) {
-    const auto gone = std::remove_if(entries_.begin(), entries_.end(), [this, name](const entry& e) {
-        return is_same_name(name_of(e), name);
-    });
+    const auto gone =
+        std::remove_if(entries_.begin(), entries_.end(),
+                       [this, name](const entry& e) { return is_same_name(name_of(e), name); });
     const auto count = static_cast<std::size_t>(entries_.end() - gone);
     entries_.erase(gone, entries_.end());
     if (count != 0) compact_if_wasteful();
@@ -113,8 +114,8 @@ bool headers::operator==(const headers& other) const {
                       });
 }
 
-/// Appends both texts to the buffer. They may be views of this very object: a larger buffer is filled
-/// from the old one before that is given up.
+/// Appends both texts to the buffer. They may be views of this very object: a larger buffer is
+/// filled from the old one before that is given up.
 headers::entry headers::store(std::string_view name, std::string_view value) {
     const std::size_t at = text_.size();
     const std::size_t needed = at + name.size() + value.size();
@@ -132,8 +133,8 @@ headers::entry headers::store(std::string_view name, std::string_view value) {
     return {narrow(at), narrow(name.size()), narrow(at + name.size()), narrow(value.size())};
 }
 
-/// Rewrites the buffer when more than half of it, and more than is worth the work, is text of fields
-/// that are gone, so that repeated `set` does not grow it for ever.
+/// Rewrites the buffer when more than half of it, and more than is worth the work, is text of
+/// fields that are gone, so that repeated `set` does not grow it for ever.
 void headers::compact_if_wasteful() {
     constexpr std::size_t worth_it = 256;
     const std::size_t used = size_bytes();

@@ -1,7 +1,7 @@
 // Typed names of things in slabs: index + generation.
 //
-// Layers name things to each other by id only. An id whose generation is not the slot's current one is
-// dead; messages about dead ids are legal (events cross) and dropped by whoever looks them up.
+// Layers name things to each other by id only. An id whose generation is not the slot's current one
+// is dead; messages about dead ids are legal (events cross) and dropped by whoever looks them up.
 #pragma once
 
 #include <compare>

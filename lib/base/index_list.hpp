@@ -1,8 +1,9 @@
-// A doubly linked list of things that live in a table and are named by index. The links are members of
-// the things; every operation is told how to find them (`links(index) -> list_links&`), so one thing can
-// be in several lists by several link members. Nothing is allocated.
+// A doubly linked list of things that live in a table and are named by index. The links are members
+// of the things; every operation is told how to find them (`links(index) -> list_links&`), so one
+// thing can be in several lists by several link members. Nothing is allocated.
 //
-// Invariant: a thing is in at most one list per link member; links of things in no list mean nothing.
+// Invariant: a thing is in at most one list per link member; links of things in no list mean
+// nothing.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// A small seeded generator (splitmix64): same seed, same numbers, on every platform. Not for secrets.
+// A small seeded generator (splitmix64): same seed, same numbers, on every platform. Not for
+// secrets.
 #pragma once
 
 #include <cstdint>

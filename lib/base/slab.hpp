@@ -1,14 +1,16 @@
 // A slab: values in stable places, named by index + generation, freed places reused.
 //
-// Invariants: a live slot's generation equals its id's; generations start at 1 and grow by one when a
-// slot is freed, so a default-constructed id never matches. References stay valid until erase. Slots
-// live in chunks that are never given back; free slots are chained, so `erase` allocates nothing.
+// Invariants: a live slot's generation equals its id's; generations start at 1 and grow by one when
+// a slot is freed, so a default-constructed id never matches. References stay valid until erase.
+// Slots live in chunks that are never given back; free slots are chained, so `erase` allocates
+// nothing.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -20,14 +22,27 @@ namespace hearth::base {
 template <class T, class Id>
 class slab {
 public:
+    slab() = default;
+    ~slab() { clear(); }
+    slab(const slab&) = delete;
+    slab& operator=(const slab&) = delete;
+
     /// Makes a value in a free slot (the last one freed, if any) and returns its id.
     template <class... Args>
     Id emplace(Args&&... args) {
-        if (free_ == no_index) add_chunk_if_full();
-        const std::uint32_t index = free_ != no_index ? free_ : bound_++;
+        if (free_ == no_index && bound_ == chunks_.size() * chunk_size) {
+            chunks_.push_back(std::make_unique<slot[]>(chunk_size));
+        }
+        const bool is_reused = free_ != no_index;
+        const std::uint32_t index = is_reused ? free_ : bound_;
         slot& s = slot_at(index);
-        s.value.emplace(std::forward<Args>(args)...);
-        if (index == free_) free_ = s.next_free;
+        std::construct_at(s.value(), std::forward<Args>(args)...);
+        if (is_reused) {
+            free_ = s.next_free;
+        } else {
+            ++bound_;
+        }
+        s.next_free = living;
         ++size_;
         return Id{index, s.generation};
     }
@@ -36,7 +51,7 @@ public:
     [[nodiscard]] T* find(Id id) {
         if (id.index >= bound_) return nullptr;
         slot& s = slot_at(id.index);
-        return s.generation == id.generation && s.value ? &*s.value : nullptr;
+        return s.generation == id.generation && s.next_free == living ? s.value() : nullptr;
     }
     [[nodiscard]] const T* find(Id id) const { return const_cast<slab*>(this)->find(id); }
 
@@ -47,10 +62,11 @@ public:
         return *value;
     }
 
-    /// The value in the slot number `index`, which must be alive. For links that name slots by index.
+    /// The value in the slot number `index`, which must be alive. For links that name slots by
+    /// index.
     [[nodiscard]] T& at(std::uint32_t index) {
-        HEARTH_ASSERT(index < bound_ && slot_at(index).value);
-        return *slot_at(index).value;
+        HEARTH_ASSERT(index < bound_ && slot_at(index).next_free == living);
+        return *slot_at(index).value();
     }
     [[nodiscard]] const T& at(std::uint32_t index) const {
         return const_cast<slab*>(this)->at(index);
@@ -58,14 +74,20 @@ public:
 
     /// Ends a value; false if the id is dead.
     bool erase(Id id) {
-        if (find(id) == nullptr) return false;
+        T* value = find(id);
+        if (value == nullptr) return false;
+        std::destroy_at(value);
         slot& s = slot_at(id.index);
-        s.value.reset();
         ++s.generation;
         s.next_free = free_;
         free_ = id.index;
         --size_;
         return true;
+    }
+
+    /// Ends all values.
+    void clear() {
+        for_each([this](Id id, T&) { erase(id); });
     }
 
     [[nodiscard]] std::size_t size() const { return size_; }
@@ -75,7 +97,7 @@ public:
     void for_each(Visit&& visit) {
         for (std::uint32_t i = 0; i < bound_; ++i) {
             slot& s = slot_at(i);
-            if (s.value) visit(Id{i, s.generation}, *s.value);
+            if (s.next_free == living) visit(Id{i, s.generation}, *s.value());
         }
     }
     template <class Visit>
@@ -85,21 +107,25 @@ public:
     }
 
 private:
-    struct slot {
-        std::optional<T> value;
-        std::uint32_t generation = 1;
-        std::uint32_t next_free = no_index;
-    };
+    /// In `next_free` of a slot that holds a value.
+    static constexpr std::uint32_t living = no_index - 1;
     static constexpr std::uint32_t chunk_bits = 6;
     static constexpr std::uint32_t chunk_size = 1U << chunk_bits;
 
+    // What every look-up reads stands first, in one cache line with the first members of a large
+    // value.
+    static constexpr std::size_t cache_line = 64;
+    static constexpr std::size_t slot_alignment =
+        std::max({alignof(T), sizeof(int), sizeof(T) > cache_line ? cache_line : 1});
+    struct alignas(slot_alignment) slot {
+        std::uint32_t generation = 1;
+        std::uint32_t next_free = no_index;
+        alignas(T) std::byte storage[sizeof(T)];
+        [[nodiscard]] T* value() { return std::launder(reinterpret_cast<T*>(storage)); }
+    };
+
     [[nodiscard]] slot& slot_at(std::uint32_t index) {
         return chunks_[index >> chunk_bits][index & (chunk_size - 1)];
-    }
-    void add_chunk_if_full() {
-        if (bound_ == chunks_.size() * chunk_size) {
-            chunks_.push_back(std::make_unique<slot[]>(chunk_size));
-        }
     }
 
     std::vector<std::unique_ptr<slot[]>> chunks_;

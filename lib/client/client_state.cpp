@@ -35,6 +35,22 @@ asio::any_io_executor serialise(const asio::any_io_executor& executor) {
     return asio::strand<asio::any_io_executor>(executor);
 }
 
+/// The last turn of a shard. Where the caller's context is destroyed without running it, what the shard
+/// holds is let go all the same: it holds sockets, and they hold it.
+class last_turn {
+public:
+    explicit last_turn(std::shared_ptr<shard> owner) : owner_(std::move(owner)) {}
+    last_turn(last_turn&&) noexcept = default;
+    last_turn& operator=(last_turn&&) = delete;
+    ~last_turn() {
+        if (owner_) owner_->abandon();
+    }
+    void operator()() { std::exchange(owner_, nullptr)->end(); }
+
+private:
+    std::shared_ptr<shard> owner_;
+};
+
 }  // namespace
 
 client_state::client_state(config settings) {
@@ -88,9 +104,9 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
                     s->submit_late([s = s.get(), granted] { s->grant_leases(granted); });
                 }
             },
-            [weak](std::size_t index, std::uint32_t wanted) {
+            [weak](std::size_t index) {
                 if (const auto s = (*weak)[index].lock()) {
-                    s->submit_late([s = s.get(), wanted] { s->recall_leases(wanted); });
+                    s->submit_late([s = s.get()] { s->recall_leases(); });
                 }
             });
     }
@@ -113,7 +129,7 @@ void client_state::close() {
     if (std::exchange(closed_, true)) return;
     for (const auto& s : shards_) {
         // Posted even from a thread of ours: what runs now may be a handler of this client.
-        asio::post(s->executor(), [s] { s->end(); });
+        asio::post(s->executor(), last_turn(s));
     }
     for (const auto& release : release_) release();
     for (std::thread& thread : threads_) {

@@ -58,8 +58,8 @@ public:
         check_timeouts();
         check_io();
         give_advice();
-        std::ranges::stable_partition(findings_,
-                                      [](const config_finding& one) { return !one.is_advice; });
+        std::stable_partition(findings_.begin(), findings_.end(),
+                              [](const config_finding& one) { return !one.is_advice; });
         return std::move(findings_);
     }
 

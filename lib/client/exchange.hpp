@@ -48,8 +48,8 @@ public:
     [[nodiscard]] const std::shared_ptr<shard>& owner() const { return owner_; }
 
     // Shard only.
-    exchange_id exchange;        // dead once the exchange has ended
-    size_handler write;          // with `give`n octets
+    exchange_id exchange;  // dead once the exchange has ended
+    size_handler write;    // with `give`n octets
     std::size_t write_size = 0;
     std::span<const std::byte> raw_write;  // of an upgraded connection, not taken yet
     done_handler finish;
@@ -57,9 +57,9 @@ public:
     size_handler read;
     boost::asio::mutable_buffer read_buffer;
     std::optional<response_head> head_ready;
-    base::byte_queue unread;     // received, not read: at most one receive of the shard
+    base::byte_queue unread;  // received, not read: at most one receive of the shard
     bool head_taken = false;
-    bool finished = false;       // the caller said the body is complete
+    bool finished = false;  // the caller said the body is complete
     bool dropped = false;
     bool response_ended = false;
     boost::system::error_code final_error;  // of an exchange that failed
@@ -91,8 +91,8 @@ struct live_exchange {
     origin_id origin;
     send_handler send;
     open_handler open;
-    std::shared_ptr<exchange_control> control;     // streamed only
-    std::shared_ptr<cancel_handle> cancellation;   // with a slot only
+    std::shared_ptr<exchange_control> control;    // streamed only
+    std::shared_ptr<cancel_handle> cancellation;  // with a slot only
     upload body;
     response result;
 
@@ -101,19 +101,18 @@ struct live_exchange {
     std::uint32_t stale_retries = 0;
     bool connection_reused = false;
     bool request_complete = false;
-    bool more_to_send = false;    // the body goes on when the connection has taken what it has
-    bool body_held = false;       // waits for 100 (Continue)
+    bool more_to_send = false;  // the body goes on when the connection has taken what it has
+    bool body_held = false;     // waits for 100 (Continue)
     bool response_begun = false;
-    bool response_whole = true;   // false: streamed to the caller
-    std::uint64_t sent_before = 0;      // the connection's counters at assignment
-    std::uint64_t received_before = 0;
-    std::uint64_t discarded = 0;        // octets of a drained response
+    bool response_whole = true;     // false: streamed to the caller
+    std::uint64_t sent_before = 0;  // the connection's counter at assignment
+    std::uint64_t discarded = 0;    // octets of a drained response
     std::uint64_t discard_limit = 0;
 
     base::time_point started;
     base::time_point assigned = base::never;
     base::time_point head_at = base::never;
-    base::time_point deadline = base::never;   // the caller's, or from timeouts.total
+    base::time_point deadline = base::never;     // the caller's, or from timeouts.total
     base::time_point phase_until = base::never;  // of the phase timeout that runs now
     errc phase_timeout = errc::first_byte_timeout;
     base::time_point continue_at = base::never;

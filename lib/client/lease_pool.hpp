@@ -1,14 +1,18 @@
 // lease_pool: the client-wide connection limit, handed out to shards in leases.
 //
 // A lease is the right to have one connection. Shards take leases when they want to dial and give back
-// what they do not need when another shard waits; together they never hold more than the limit. A shard
-// that got less than it asked for is remembered and told when leases come back. Used on the cold path
-// only (dials and closes), so a mutex does.
+// what they do not need when another shard waits; together they never hold more than the limit. What a
+// shard asked for and did not get stays asked for until it is granted. Whenever what the others wait
+// for changes, a shard is told to look (`wanted_by_others`): messages may cross, the number never lies.
+// Used on the cold path only (dials and closes), so a mutex does.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "hearth/version.hpp"
@@ -17,62 +21,78 @@ namespace hearth::detail {
 
 class lease_pool {
 public:
-    /// Tells shard `index`: leases may be had (`granted`), or give back `wanted` for others (recall).
+    /// Tells shard `index` that it has `granted` leases more.
     using grant_function = std::function<void(std::size_t index, std::uint32_t granted)>;
-    using recall_function = std::function<void(std::size_t index, std::uint32_t wanted)>;
+    /// Tells shard `index` that what the others wait for has changed.
+    using recall_function = std::function<void(std::size_t index)>;
 
     lease_pool(std::uint32_t limit, std::size_t shards, grant_function grant,
                recall_function recall)
-        : free_(limit), wanted_(shards, 0), grant_(std::move(grant)), recall_(std::move(recall)) {}
+        : free_(limit),
+          wanted_(shards, 0),
+          told_(shards, 0),
+          grant_(std::move(grant)),
+          recall_(std::move(recall)) {}
 
-    /// Takes up to `wanted` leases now and returns how many; what is missing is remembered and asked
-    /// back from the other shards.
+    /// Takes up to `wanted` leases now and returns how many; the rest stays asked for.
     std::uint32_t take(std::size_t shard, std::uint32_t wanted) {
-        std::uint32_t granted = 0;
-        {
-            const std::lock_guard lock(mutex_);
-            granted = wanted < free_ ? wanted : free_;
-            free_ -= granted;
-            wanted_[shard] = wanted - granted;
-        }
-        if (granted == wanted) return granted;
-        for (std::size_t i = 0; i < wanted_.size(); ++i) {
-            if (i != shard) recall_(i, wanted - granted);
-        }
+        std::unique_lock lock(mutex_);
+        const std::uint32_t granted = std::min(wanted, free_);
+        free_ -= granted;
+        wanted_[shard] += wanted - granted;
+        tell(std::move(lock), {});
         return granted;
     }
 
     /// Gives leases back; shards that wait are granted them in turn.
     void give(std::uint32_t count) {
-        std::vector<std::uint32_t> grants;
-        {
-            const std::lock_guard lock(mutex_);
-            free_ += count;
-            grants.assign(wanted_.size(), 0);
-            bool progress = true;
-            while (free_ != 0 && progress) {
-                progress = false;
-                for (std::size_t i = 0; i < wanted_.size() && free_ != 0; ++i) {
-                    const std::size_t shard = (next_ + i) % wanted_.size();
-                    if (wanted_[shard] == 0) continue;
-                    --wanted_[shard];
-                    --free_;
-                    ++grants[shard];
-                    progress = true;
-                }
+        std::unique_lock lock(mutex_);
+        free_ += count;
+        std::vector<std::uint32_t> grants(wanted_.size(), 0);
+        for (bool progress = true; free_ != 0 && progress;) {
+            progress = false;
+            for (std::size_t i = 0; i < wanted_.size() && free_ != 0; ++i) {
+                const std::size_t shard = (next_ + i) % wanted_.size();
+                if (wanted_[shard] == 0) continue;
+                --wanted_[shard];
+                --free_;
+                ++grants[shard];
+                progress = true;
             }
-            next_ = (next_ + 1) % wanted_.size();
         }
-        for (std::size_t i = 0; i < grants.size(); ++i) {
-            if (grants[i] != 0) grant_(i, grants[i]);
-        }
+        next_ = (next_ + 1) % wanted_.size();
+        tell(std::move(lock), grants);
+    }
+
+    /// How many leases the shards but `shard` wait for.
+    [[nodiscard]] std::uint32_t wanted_by_others(std::size_t shard) {
+        const std::lock_guard lock(mutex_);
+        return others(shard);
     }
 
 private:
+    [[nodiscard]] std::uint32_t others(std::size_t shard) const {
+        return std::accumulate(wanted_.begin(), wanted_.end(), std::uint32_t{0}) - wanted_[shard];
+    }
+    /// Calls out, after unlocking, to those for whom something has changed.
+    void tell(std::unique_lock<std::mutex> lock, const std::vector<std::uint32_t>& grants) {
+        std::vector<std::size_t> changed;
+        for (std::size_t i = 0; i < wanted_.size(); ++i) {
+            const std::uint32_t now = others(i);
+            if (std::exchange(told_[i], now) != now) changed.push_back(i);
+        }
+        lock.unlock();
+        for (std::size_t i = 0; i < grants.size(); ++i) {
+            if (grants[i] != 0) grant_(i, grants[i]);
+        }
+        for (const std::size_t shard : changed) recall_(shard);
+    }
+
     std::mutex mutex_;
     std::uint32_t free_;
-    std::vector<std::uint32_t> wanted_;
-    std::size_t next_ = 0;
+    std::vector<std::uint32_t> wanted_;  // asked for and not granted, by shard
+    std::vector<std::uint32_t> told_;    // what the others waited for when a shard was last told
+    std::size_t next_ = 0;               // who is served first
     grant_function grant_;
     recall_function recall_;
 };

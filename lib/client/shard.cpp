@@ -31,8 +31,8 @@ std::string describe(const pool_key& key) {
     std::string name = key.origin.to_string();
     if (!key.route.unix_path.empty()) return name + " via unix:" + key.route.unix_path;
     if (!key.route.connect_host.empty() || key.route.connect_port != 0) {
-        name += " via " + (key.route.connect_host.empty() ? key.origin.host
-                                                          : key.route.connect_host);
+        name +=
+            " via " + (key.route.connect_host.empty() ? key.origin.host : key.route.connect_host);
         if (key.route.connect_port != 0) name += ":" + std::to_string(key.route.connect_port);
     }
     return name;
@@ -108,9 +108,8 @@ void shard::finish_turn() {
     if (core_.wants_turn() && !slices_posted_) {
         // Behind everything that is ready now: established connections go first.
         slices_posted_ = true;
-        asio::post(executor_, [self = shared_from_this()] {
-            self->enter([&] { self->run_slices(); });
-        });
+        asio::post(executor_,
+                   [self = shared_from_this()] { self->enter([&] { self->run_slices(); }); });
     }
 }
 
@@ -169,8 +168,10 @@ void shard::grant_leases(std::uint32_t count) {
     core_.on_lease(now_, count);
 }
 
-void shard::recall_leases(std::uint32_t count) {
-    if (!closed_) core_.on_lease_recall(now_, count);
+void shard::recall_leases() {
+    if (!closed_) {
+        core_.on_lease_recall(now_, settings_.lender->wanted_by_others(settings_.index));
+    }
 }
 
 void shard::perform_warmed(const core::action& action) {
@@ -180,7 +181,10 @@ void shard::perform_warmed(const core::action& action) {
     warming_.erase(found);
     error_code error;
     if (action.failure == core::wait_failure::draining) error = errc::client_draining;
-    if (action.failure == core::wait_failure::dial) error = origins_[origin.index].dial_error;
+    if (action.failure == core::wait_failure::dial) {
+        error = origins_[origin.index].dial_error;
+        if (!error) error = errc::connect_failed;
+    }
     if (action.failure == core::wait_failure::deadline) error = errc::connect_timeout;
     complete<error_code, std::uint32_t>(std::move(handler), error, action.count);
 }
@@ -337,6 +341,17 @@ void shard::shut_down() {
 
 void shard::end() {
     enter([&] { shut_down(); });
+}
+
+void shard::abandon() {
+    closed_ = true;
+    links_.clear();
+    exchanges_.clear();
+    warming_.clear();
+    handlers_ = base::ring<std::unique_ptr<pending_call>>();
+    drained_ = {};
+    resolver_.reset();
+    timer_.reset();
 }
 
 stats shard::snapshot() {

@@ -38,11 +38,11 @@ class lease_pool;
 /// What the shard knows of an origin; core knows it by id only.
 struct origin_entry {
     pool_key key;
-    std::string name;  // "https://host:port", and the route if there is one
+    std::string name;                      // "https://host:port", and the route if there is one
     boost::system::error_code dial_error;  // of the last failed dial
     std::string dial_detail;
     phase dial_phase = phase::none;
-    std::uint32_t dialing = 0;  // links that are not ready yet
+    std::uint32_t dialing = 0;           // links that are not ready yet
     phase dialing_phase = phase::queue;  // how far the furthest of them is
     std::uint64_t stale_retries = 0;
 };
@@ -95,8 +95,10 @@ public:
     }
     /// `shut_down` in a turn of its own.
     void end();
+    /// Lets go of everything without a turn: the executor will never run again.
+    void abandon();
     void grant_leases(std::uint32_t count);
-    void recall_leases(std::uint32_t count);
+    void recall_leases();  // what the others want has changed
     // Streamed exchanges.
     void write(exchange_control& control, boost::asio::const_buffer bytes, size_handler handler);
     void finish(exchange_control& control, headers trailers, done_handler handler);
@@ -179,6 +181,7 @@ private:
     void end_exchange(exchange_id id);
     void deliver(exchange_control& control, link& l, std::span<const std::byte> data);
     void serve_reader(exchange_control& control);
+    void close_upgraded(live_exchange& x, link& l);
     void write_raw(exchange_control& control, link& l, std::span<const std::byte> data);
     void set_phase(live_exchange& x, exchange_id id, milliseconds patience, errc code);
     void end_phase(live_exchange& x, exchange_id id);

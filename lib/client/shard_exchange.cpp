@@ -142,7 +142,6 @@ void shard::assign(exchange_id id, connection_id connection) {
     ++l->served;
     l->exchange = id;
     x.sent_before = l->driver.bytes_sent;
-    x.received_before = l->driver.bytes_received;
     fill_connection(x, *l);
     if (x.open) {
         x.control = std::make_shared<exchange_control>(shared_from_this());
@@ -261,8 +260,8 @@ void shard::release_body(live_exchange& x, link& l) {
 
 void shard::on_informational(live_exchange& x, proto::event& e) {
     if (x.stage != exchange_stage::assigned || !x.what.on_informational) return;
-    handlers_.push(std::make_unique<informational_call>(
-        x.what.on_informational, e.head->status, std::move(e.head->headers)));
+    handlers_.push(std::make_unique<informational_call>(x.what.on_informational, e.head->status,
+                                                        std::move(e.head->headers)));
 }
 
 void shard::on_head(live_exchange& x, link& l, proto::event& e) {
@@ -307,9 +306,9 @@ bool shard::on_data(live_exchange& x, link& l, std::span<const std::byte> data) 
     }
     const std::uint64_t limit = x.what.max_body_bytes.value_or(config_.max_body_bytes);
     if (data.size() > limit - x.result.body.size()) {
-        fail_assigned(l.exchange, errc::body_limit,
-                      "The response body is larger than the limit of " + std::to_string(limit) +
-                          " octets.");
+        fail_assigned(
+            l.exchange, errc::body_limit,
+            "The response body is larger than the limit of " + std::to_string(limit) + " octets.");
         return true;
     }
     x.result.body.append(reinterpret_cast<const char*>(data.data()), data.size());
@@ -347,9 +346,10 @@ void shard::attempt_failed(link& l, errc code, std::string detail, bool lost) {
     facts.connection_reused = x.connection_reused;
     facts.connection_lost = lost;
     facts.request_reached_kernel = l.driver.bytes_sent != x.sent_before;
-    facts.response_begun = l.driver.bytes_received != x.received_before;
+    // Octets of HTTP, not of TLS: a close_notify or a ticket is no response.
+    facts.response_begun = l.wire->engine().received() != 0;
     facts.idempotent = x.what.idempotent.value_or(x.what.method.is_idempotent());
-    facts.body_replayable = !x.control && x.body.is_replayable();
+    facts.body_replayable = x.body.is_replayable();
     facts.stale_retries = x.stale_retries;
     const auto verdict = core::judge_attempt(facts, config_.retry.stale_connection);
     if (verdict == core::retry_verdict::again_fresh && x.body.rewind()) {
@@ -366,7 +366,7 @@ void shard::attempt_failed(link& l, errc code, std::string detail, bool lost) {
         return;
     }
     x.result.failure.bytes_sent = l.driver.bytes_sent - x.sent_before;
-    x.result.failure.bytes_received = l.driver.bytes_received - x.received_before;
+    x.result.failure.bytes_received = l.wire->engine().received();
     x.result.failure.maybe_processed = facts.request_reached_kernel;
     describe_failure(x, code, std::move(detail));
     complete_exchange(id, code);
@@ -377,14 +377,13 @@ void shard::fail_assigned(exchange_id id, error_code error, std::string detail) 
     live_exchange& x = exchanges_[id];
     link& l = *find_link(x.connection);
     x.result.failure.bytes_sent = l.driver.bytes_sent - x.sent_before;
-    x.result.failure.bytes_received = l.driver.bytes_received - x.received_before;
+    x.result.failure.bytes_received = l.wire->engine().received();
     x.result.failure.maybe_processed = x.result.failure.bytes_sent != 0;
     describe_failure(x, error, std::move(detail));
     core::cancel_facts facts;
     facts.request_complete = x.request_complete;
     facts.response_delimited = !l.wire->engine().is_close_delimited() &&
-                               !l.wire->engine().is_raw() && !l.paused &&
-                               error != errc::body_limit;
+                               !l.wire->engine().is_raw() && !l.paused && error != errc::body_limit;
     const connection_id connection = x.connection;
     x.stage = exchange_stage::detached;
     complete_exchange(id, error);
@@ -393,8 +392,7 @@ void shard::fail_assigned(exchange_id id, error_code error, std::string detail) 
 
 phase shard::phase_of(const live_exchange& x) const {
     if (x.stage == exchange_stage::waiting) {
-        const origin_entry* origin =
-            x.origin.is_valid() ? &origins_[x.origin.index] : nullptr;
+        const origin_entry* origin = x.origin.is_valid() ? &origins_[x.origin.index] : nullptr;
         return origin != nullptr && origin->dialing != 0 ? origin->dialing_phase : phase::queue;
     }
     if (x.head_at != base::never) return phase::body;
@@ -413,8 +411,7 @@ std::string shard::waiting_detail(const live_exchange& x) const {
 void shard::describe_failure(live_exchange& x, error_code error, std::string detail) {
     failure& why = x.result.failure;
     why.phase = phase_of(x);
-    why.origin = x.origin.is_valid() ? origins_[x.origin.index].name
-                                     : x.where.origin.to_string();
+    why.origin = x.origin.is_valid() ? origins_[x.origin.index].name : x.where.origin.to_string();
     why.attempt = x.result.attempts;
     if (detail.empty() && x.stage == exchange_stage::waiting && x.origin.is_valid()) {
         detail = waiting_detail(x);

@@ -84,8 +84,7 @@ bool shard::on_event(link& l, proto::event& e) {
         case proto::event_kind::head:
             if (x != nullptr) on_head(*x, l, e);
             return true;
-        case proto::event_kind::data:
-            return x == nullptr || on_data(*x, l, e.data);
+        case proto::event_kind::data: return x == nullptr || on_data(*x, l, e.data);
         case proto::event_kind::trailers:
             if (x != nullptr) x->result.trailers = std::move(*e.fields);
             return true;
@@ -93,6 +92,9 @@ bool shard::on_event(link& l, proto::event& e) {
             if (x != nullptr) on_end(*x, l, e.reusable);
             return true;
         case proto::event_kind::goaway: core_.on_draining(now_, l.id); return true;
+        case proto::event_kind::settings:
+        case proto::event_kind::pong:
+        case proto::event_kind::writable:
         case proto::event_kind::none: return true;
     }
     return true;
@@ -138,8 +140,8 @@ void shard::flush_link(link& l) {
         failed = result.status == io::io_status::failed;
         live_exchange* x = exchanges_.find(l.exchange);
         if (!failed && x != nullptr && !x->request_complete && l.ready) {
-            if (result.size != 0 && x->head_at == base::never) set_phase(*x, l.exchange, config_.timeouts.write_stall,
-                                            errc::write_timeout);
+            if (result.size != 0 && x->head_at == base::never)
+                set_phase(*x, l.exchange, config_.timeouts.write_stall, errc::write_timeout);
             if (x->more_to_send) l.driver.wait_writable();
         }
     }

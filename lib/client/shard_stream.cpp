@@ -37,10 +37,11 @@ private:
 void shard::start_pull(live_exchange& x, exchange_id id) {
     auto source = std::get<body::source_type>(x.what.body.value());
     auto buffer = x.body.pull_buffer();
-    // The handler keeps source and buffer: the pull may end after the exchange.
-    auto done = [self = shared_from_this(), id, source, buffer](error_code error,
-                                                                std::size_t size) {
-        asio::post(self->executor_, [self, id, buffer, error, size] {
+    // The pull keeps source and buffer until it has ended, perhaps after the exchange. The source is
+    // given back to this thread then: its own may be the one that calls the handler.
+    auto held = std::make_shared<std::shared_ptr<body_source>>(source);
+    auto done = [self = shared_from_this(), id, held, buffer](error_code error, std::size_t size) {
+        asio::post(self->executor_, [self, id, buffer, error, size, last = std::move(*held)] {
             self->enter([&] {
                 live_exchange* pulled = self->exchanges_.find(id);
                 if (pulled == nullptr) return;
@@ -51,8 +52,8 @@ void shard::start_pull(live_exchange& x, exchange_id id) {
             });
         });
     };
-    handlers_.push(std::make_unique<pull_call>(std::move(source), std::move(buffer),
-                                               std::move(done)));
+    handlers_.push(
+        std::make_unique<pull_call>(std::move(source), std::move(buffer), std::move(done)));
 }
 
 // The caller's side.
@@ -82,6 +83,7 @@ void shard::write(exchange_control& control, asio::const_buffer bytes, size_hand
         return;
     }
     x->body.give(data);
+    if (l == nullptr) return;  // it is sent again; the body follows then
     set_phase(*x, control.exchange, config_.timeouts.write_stall, errc::write_timeout);
     pump_request(*x, *l);
 }
@@ -172,8 +174,29 @@ void shard::drop(exchange_control& control) {
         control.unread.clear();
         return;
     }
-    fail_assigned(control.exchange, asio::error::operation_aborted,
-                  "The caller cancelled the exchange.");
+    const exchange_id id = control.exchange;
+    link* l = find_link(x->connection);
+    if (x->stage == exchange_stage::waiting) {  // to be sent again on a fresh connection
+        core_.cancel(now_, id);
+        describe_failure(*x, asio::error::operation_aborted, "The caller cancelled the exchange.");
+        complete_exchange(id, asio::error::operation_aborted);
+    } else if (l->wire->engine().is_raw()) {
+        close_upgraded(*x, *l);
+    } else {
+        fail_assigned(id, asio::error::operation_aborted, "The caller cancelled the exchange.");
+    }
+}
+
+/// The byte stream of an upgraded connection was closed by its caller.
+void shard::close_upgraded(live_exchange& x, link& l) {
+    const exchange_id id = l.exchange;
+    describe_failure(x, asio::error::operation_aborted, "The caller closed the stream.");
+    x.stage = exchange_stage::detached;
+    complete_exchange(id, asio::error::operation_aborted);
+    end_exchange(id);
+    l.wire->shut_down();
+    (void)l.driver.write(l.wire->output());  // what the kernel takes now; never waits
+    link_lost(l, close_reason::upgraded);
 }
 
 // The connection's side.

@@ -13,11 +13,14 @@ namespace hearth::detail {
 template <class Work>
 void shard::turn(Work&& work) {
     HEARTH_ASSERT(!in_turn_);
+    struct guard {
+        bool& flag;
+        ~guard() { flag = false; }
+    } on_exit{in_turn_};
     in_turn_ = true;
     now_ = std::chrono::steady_clock::now();
     work();
     finish_turn();
-    in_turn_ = false;
 }
 
 template <class Work>

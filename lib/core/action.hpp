@@ -1,6 +1,7 @@
 // What core tells the shard to do, and the small vocabulary of its inputs.
 //
-// An action names things by id and carries no bytes. The shard drains all actions after every input.
+// An action names things by id and carries no bytes. The shard drains all actions after every
+// input.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +19,16 @@ enum class action_kind : std::uint8_t {
     cancel_connect,  ///< Abandon the attempt number `value`: another one won or time is up.
     step,            ///< Run one handshake slice of `connection`, then `on_slice_done`.
     assign,          ///< Put `exchange` on `connection`.
-    drain,           ///< `exchange` is cancelled: read and discard the rest of its response, `value`
-                     ///< octets at most, then `on_exchange_done`. The exchange has left its caller.
+    drain,           ///< `exchange` is cancelled and has left its caller: read and discard the rest
+                     ///< of its response, `value` octets at most, then `on_exchange_done`. Beyond
+                     ///< that bound: `on_closed` with `drain_limit`.
     reset,           ///< HTTP/2: reset the stream of `exchange`.
     close,           ///< End `connection` (with close_notify if it was usable), `reason`. Core has
                      ///< already forgotten it: no further fact about it is needed.
-    fail,            ///< `exchange` (a waiter) will not get a connection: `failure`, and the error of
-                     ///< the last dial to `origin` if `failure` is `dial`.
-    warmed,          ///< The warm-up number `value` has ended; `count` connections are ready.
+    fail,            ///< `exchange` (a waiter) will not get a connection: `failure`, and the error
+                     ///< of the last dial to `origin` if `failure` is `dial`.
+    warmed,          ///< The warm-up number `value` has ended; `count` connections are ready, as
+                     ///< many as asked for and the limits allow, unless `failure` says why not.
     drained,         ///< The drain asked for has ended: no exchange, no connection is left.
     want_lease,      ///< `value` more of the client-wide connection leases would be used.
     return_lease,    ///< `value` leases are not needed any more.
@@ -72,7 +75,7 @@ struct action {
 /// How an exchange left its connection.
 enum class exchange_outcome : std::uint8_t {
     reusable,      ///< Response complete, the connection can carry another exchange.
-    not_reusable,  ///< Ended, but the connection must close (framing, `connection: close`, upgrade).
+    not_reusable,  ///< Ended, but the connection must close (`connection: close`, upgrade, ...).
     failed,        ///< The connection broke under it.
     refused,       ///< HTTP/2: not processed, the connection stays.
 };

@@ -7,10 +7,11 @@ namespace hearth::core {
 
 void backoff::on_failure(time_point now, time_point began, const backoff_bounds& within,
                          base::prng& random) {
-    if (failures_ != 0 && began < last_failure_) return;  // of a wave already counted
+    if (failures_ != 0 && began <= last_failure_) return;  // of a wave already counted
     ++failures_;
     last_failure_ = now;
-    const auto range = static_cast<std::uint64_t>(std::max<duration::rep>(bound(within).count(), 0));
+    const duration range_signed = std::max(bound(within), duration::zero());
+    const auto range = static_cast<std::uint64_t>(range_signed.count());
     until_ = base::after(now, duration(static_cast<duration::rep>(random.below(range))));
 }
 
@@ -24,11 +25,12 @@ void backoff::on_probe(time_point now, const backoff_bounds& within) {
 }
 
 duration backoff::bound(const backoff_bounds& within) const {
-    duration value = within.min;
-    for (std::uint32_t i = 1; i < failures_ && value < within.max && value > duration::zero(); ++i) {
-        value *= 2;
+    duration value = std::min(within.min, within.max);
+    for (std::uint32_t i = 1; i < failures_ && value < within.max; ++i) {
+        if (value <= duration::zero()) break;
+        value = value > within.max / 2 ? within.max : value * 2;
     }
-    return std::min(value, within.max);
+    return value;
 }
 
 }  // namespace hearth::core

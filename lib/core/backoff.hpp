@@ -1,9 +1,9 @@
 // backoff: when an origin may be dialled again after a dial to it failed.
 //
-// Theory. A failed dial is followed by a pause, uniform in [0, bound) (full jitter, so that clients do
-// not come back together); the bound doubles with each failure in a row, up to a maximum. Dials that
-// were under way together fail together: only the first of such a wave counts. While the last word is
-// a failure, dials are probes: one per pause. A dial that succeeds ends it all.
+// Theory. A failed dial is followed by a pause, uniform in [0, bound) (full jitter, so that clients
+// do not come back together); the bound doubles with each failure in a row, up to a maximum. Dials
+// that were under way together fail together: only the first of such a wave counts. While the last
+// word is a failure, dials are probes: one per pause. A dial that succeeds ends it all.
 #pragma once
 
 #include <cstdint>

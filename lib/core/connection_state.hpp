@@ -7,12 +7,14 @@
 //   Every state but `closed` may close; nothing leaves `closed`.
 //
 // - `dialing`: resolving or connecting. `handshaking`: TCP is up, TLS and preface are not done.
-// - `idle`: usable, no exchange. `active`: usable, has exchanges and room for more. `full`: usable, no
-//   room (HTTP/1.1: one exchange).
-// - `draining`: gets no new exchange. Either the peer or its age ended it (it closes when its exchanges
-//   have ended), or it reads the rest of a cancelled response (it recovers when that has ended).
-// `connection_states.change` in pool code is the only writer of a state; a transition that the table
-// does not have is a broken invariant, never a peer's doing.
+// - `idle`: usable, no exchange. `active`: usable, has exchanges and room for more. `full`: usable,
+//   no room (HTTP/1.1: one exchange).
+// - `draining`: gets no new exchange. Either the peer or its age ended it (it closes when its
+//   exchanges have ended), or it reads the rest of a cancelled response (it recovers when that has
+//   ended).
+//
+// `origin_pool::change` is the only writer of a state; a transition that the table does not have is
+// a broken invariant, never a peer's doing.
 #pragma once
 
 #include <array>
@@ -52,18 +54,17 @@ inline constexpr auto connection_table = [] {
     constexpr connection_state none = closed;  // not legal, see `is_legal`
     return std::array<connection_row, connection_state_count>{{
         // connected   ready taken   filled emptied drain     recovered close
-        {handshaking, idle, none, none, none, none, none, closed},          // dialing
-        {none, idle, none, none, none, none, none, closed},                 // handshaking
-        {none, none, active, full, none, none, none, closed},               // idle
-        {none, none, active, full, idle, draining, none, closed},           // active
-        {none, none, active, full, idle, draining, none, closed},           // full
-        {none, none, none, none, none, draining, idle, closed},             // draining
-        {none, none, none, none, none, none, none, none},                   // closed
+        {handshaking, idle, none, none, none, none, none, closed},  // dialing
+        {none, idle, none, none, none, none, none, closed},         // handshaking
+        {none, none, active, full, none, none, none, closed},       // idle
+        {none, none, active, full, idle, draining, none, closed},   // active
+        {none, none, active, full, idle, draining, none, closed},   // full
+        {none, none, none, none, none, draining, idle, closed},     // draining
+        {none, none, none, none, none, none, none, none},           // closed
     }};
 }();
 
-[[nodiscard]] constexpr connection_state next_state(connection_state from,
-                                                    connection_event event) {
+[[nodiscard]] constexpr connection_state next_state(connection_state from, connection_event event) {
     return connection_table[static_cast<std::size_t>(from)][static_cast<std::size_t>(event)];
 }
 

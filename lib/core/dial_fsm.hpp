@@ -1,16 +1,17 @@
 // dial_fsm: one dial up to TLS, as far as it can be decided without knowing what an address is.
 //
 // Theory. A dial is a name to resolve, then a race of TCP connects over the addresses in the order
-// given (RFC 8305 5): one attempt at once, the next one `attempt_delay` later or as soon as an attempt
-// fails, whichever is first; the first that connects wins and the others are abandoned. Then the
-// connection is secured (TLS, HTTP/2 preface), which the handshake scheduler paces. Each phase has a
-// timeout of its own; time spent in one is never charged to another.
+// given (RFC 8305 5): one attempt at once, the next one `attempt_delay` later or as soon as an
+// attempt fails, whichever is first; the first that connects wins and the others are abandoned.
+// Then the connection is secured (TLS, HTTP/2 preface), which the handshake scheduler paces. Each
+// phase has a timeout of its own; time spent in one is never charged to another.
 //
 //   resolving ──resolved──▶ connecting ──connected──▶ securing      any of them ──▶ ended
 //
-// Inputs return a `dial_effect`: what to start and abandon, and whether the dial has failed. An input
-// that does not fit the phase (an abandoned attempt that connects after all) changes nothing and says so.
-// Called by the pool, one machine per dial. Addresses beyond `max_addresses` are not tried.
+// Inputs return a `dial_effect`: what to start and abandon, and whether the dial has failed. An
+// input that does not fit the phase (an abandoned attempt that connects after all) changes nothing
+// and says so. Called by the pool, one machine per dial. Addresses beyond `max_addresses` are not
+// tried.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +36,9 @@ struct dial_timeouts {
 struct dial_effect {
     static constexpr std::uint32_t no_attempt = 0xffffffff;
 
-    bool accepted = true;                  ///< False: the input did not fit and was ignored.
-    std::uint32_t connect = no_attempt;    ///< Start this attempt.
-    std::uint64_t cancel = 0;              ///< Abandon these attempts, one bit each.
+    bool accepted = true;                       ///< False: the input did not fit and was ignored.
+    std::uint32_t connect = no_attempt;         ///< Start this attempt.
+    std::uint64_t cancel = 0;                   ///< Abandon these attempts, one bit each.
     dial_failure failure = dial_failure::none;  ///< The dial has ended with this failure.
 };
 

@@ -4,8 +4,8 @@
 namespace hearth::core {
 namespace {
 
-// Moves an eighth of the way to each new cost: settles within some ten slices, and one slice that was
-// descheduled midway does not rule the estimate.
+// Moves an eighth of the way to each new cost: settles within some ten slices, and one slice that
+// was descheduled midway does not rule the estimate.
 void learn(duration& estimate, duration cost) {
     estimate = estimate == duration::zero() ? cost : estimate + (cost - estimate) / 8;
 }

@@ -1,11 +1,12 @@
 // handshake_scheduler: which handshake runs its next slice, and whether one may run at all.
 //
-// Theory. The costly step of a TLS handshake is the client's answer to the server's flight. Running all
-// handshakes a little makes all of them late; running the one nearest to done first makes as many as
-// possible useful. So slices whose server flight is here come first, then ClientHellos, each by age of
-// the dial; and a ClientHello, which brings a costly slice later, leaves only while fewer than
-// `max_concurrent` handshakes are past theirs. What waits for the network costs nothing and is in no
-// queue. Each turn runs at most `slices_per_turn`, after established exchanges had theirs.
+// Theory. The costly step of a TLS handshake is the client's answer to the server's flight. Running
+// all handshakes a little makes all of them late; running the one nearest to done first makes as
+// many as possible useful. So slices whose server flight is here come first, then ClientHellos,
+// each by age of the dial; and a ClientHello, which brings a costly slice later, leaves only while
+// fewer than `max_concurrent` handshakes are past theirs. What waits for the network costs nothing
+// and is in no queue. Each turn runs at most `slices_per_turn`, after established exchanges had
+// theirs.
 //
 //   parked ──hello──▶ queued ──next──▶ running ──waiting──▶ parked ──flight──▶ queued ...
 //                                         └──done, failed──▶ (past its hello until removed)
@@ -32,10 +33,12 @@ public:
 
     /// TCP of `connection` is up. `age`: smaller is older.
     void add(connection_id connection, std::uint64_t age);
-    /// Its next slice became possible, or (`none`) is not any more. False if there is no such handshake.
+    /// Its next slice became possible, or (`none`) is not any more. False if there is no such
+    /// handshake.
     [[nodiscard]] bool set_need(connection_id connection, handshake_need need);
     /// The slice given out by `next` has ended. False if none was running.
-    [[nodiscard]] bool on_slice_done(connection_id connection, duration cost, slice_outcome outcome);
+    [[nodiscard]] bool on_slice_done(connection_id connection, duration cost,
+                                     slice_outcome outcome);
     /// It became usable or is gone. Nothing happens if it is unknown.
     void remove(connection_id connection);
 

@@ -1,13 +1,13 @@
 // limits: how many connections may exist, and who is next when there are fewer than wanted.
 //
 // Rules. A connection (dials included) takes one place at its origin and one lease from `open` to
-// `close`; neither is ever overdrawn. Leases come from outside (`grant`) and go back only unused. Origins
-// that want to dial stand in one of two lines, those with waiters before those that only warm up; the
-// head of the line gets one lease, then goes to its end, so that waiters of several origins share what
-// is freed fairly. Origins are named by index, in the order they were added.
+// `close`; neither is ever overdrawn. Leases come from outside (`grant`) and go back only unused.
+// Origins that want to dial stand in one of two lines, those with waiters before those that only
+// warm up; the head of the line gets one lease, then goes to its end, so that waiters of several
+// origins share what is freed fairly. Origins are named by index, in the order they were added.
 //
-// Invariants: used = sum of the origins' counts <= held; an origin is in a line iff its demand is not 0;
-// `wanted` = sum of all demands.
+// Invariants: used = sum of the origins' counts <= held; an origin is in a line iff its demand is
+// not 0; `wanted` = sum of all demands.
 #pragma once
 
 #include <cstdint>
@@ -43,8 +43,8 @@ public:
     void close(std::uint32_t origin);
 
     // The lines.
-    /// How many dials `origin` would start now if leases were there; the first `for_waiters` of them
-    /// are for exchanges that wait. Nothing: it leaves its line.
+    /// How many dials `origin` would start now if leases were there; the first `for_waiters` of
+    /// them are for exchanges that wait. Nothing: it leaves its line.
     void set_demand(std::uint32_t origin, std::uint32_t for_waiters, std::uint32_t in_all);
     /// The origin that may dial next; `no_index` if none wants to.
     [[nodiscard]] std::uint32_t first_in_line() const;

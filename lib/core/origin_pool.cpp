@@ -51,8 +51,8 @@ void origin_pool::dequeue(record_tables& tables, std::uint32_t exchange) {
 std::uint32_t origin_pool::first_waiter(const record_tables& tables) const {
     if (fresh_.empty()) return ordinary_.front();
     if (ordinary_.empty()) return fresh_.front();
-    const bool ordinary_came_first = tables.exchanges.at(ordinary_.front()).since <=
-                                     tables.exchanges.at(fresh_.front()).since;
+    const bool ordinary_came_first =
+        tables.exchanges.at(ordinary_.front()).since <= tables.exchanges.at(fresh_.front()).since;
     return ordinary_came_first ? ordinary_.front() : fresh_.front();
 }
 
@@ -67,7 +67,7 @@ void origin_pool::file(record_tables& tables, connection_record& connection) {
         case connection_state::idle:
             connection.filed = connection.has_carried ? filed_in::used : filed_in::unused;
             (connection.has_carried ? used_ : unused_).push_front(index, tables.origin_links());
-            tables.idle_by_age.push_back(index, tables.shared_links());
+            ++tables.idle_count;
             return;
         case connection_state::active: file_available(tables, connection); return;
         case connection_state::draining:
@@ -91,7 +91,7 @@ void origin_pool::unfile(record_tables& tables, connection_record& connection) {
         case filed_in::used:
             (connection.filed == filed_in::used ? used_ : unused_)
                 .remove(index, tables.origin_links());
-            tables.idle_by_age.remove(index, tables.shared_links());
+            --tables.idle_count;
             return;
         case filed_in::available: unfile_available(tables, connection); return;
         case filed_in::draining:

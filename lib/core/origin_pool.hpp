@@ -1,13 +1,13 @@
 // origin_pool: the connections and waiters of one origin, in the order they are to be used.
 //
 // Rules.
-//  - An exchange takes the most recently used idle connection, so that what is not needed ages out; one
-//    that was never used before is kept back for exchanges that want a fresh one while a used one is
-//    there. With no idle one it takes the active connection with the fewest exchanges.
+//  - An exchange takes the most recently used idle connection, so that what is not needed ages out;
+//    one that was never used before is kept back for exchanges that want a fresh one while a used
+//    one is there. With no idle one it takes the active connection with the fewest exchanges.
 //  - Waiters are served in the order they came. One that wants a fresh connection is passed over by
 //    connections that have carried an exchange, and keeps its place.
-//  - `change` is the only writer of a connection's state. It checks the transition against the table in
-//    connection_state.hpp and moves the connection to the list the new state calls for.
+//  - `change` is the only writer of a connection's state. It checks the transition against the
+//    table in connection_state.hpp and moves the connection to the list the new state calls for.
 //
 // Invariants: each connection is in the list its state calls for and no other; counts equal lists.
 // Records live in `record_tables`, which every call is given; called by the pool alone.
@@ -82,21 +82,22 @@ private:
     [[nodiscard]] base::index_list& queue_of(const exchange_record& exchange) {
         return exchange.wants_fresh ? fresh_ : ordinary_;
     }
-    void check_list(const record_tables& tables, std::uint32_t origin,
-                    const base::index_list& list, filed_in filed) const;
+    void check_list(const record_tables& tables, std::uint32_t origin, const base::index_list& list,
+                    filed_in filed) const;
     void check_queue(const record_tables& tables, std::uint32_t origin,
                      const base::index_list& queue, bool fresh) const;
 
+    // In the order of use on the warm path, which touches two cache lines of them.
     base::index_list used_;      // idle
     base::index_list unused_;    // idle
     base::index_list ordinary_;  // waiters
     base::index_list fresh_;     // waiters that want a fresh connection
     std::array<std::uint32_t, connection_state_count> counts_{};
+    std::uint32_t lowest_ = 0;  // no bucket below it holds anything
+    std::uint32_t available_count_ = 0;
+    std::vector<base::index_list> available_;  // by number of exchanges; empty for HTTP/1.1
     base::index_list coming_;
     base::index_list draining_;
-    std::vector<base::index_list> available_;  // by number of exchanges; empty for HTTP/1.1
-    std::uint32_t lowest_ = 0;                 // no bucket below it holds anything
-    std::uint32_t available_count_ = 0;
 };
 
 }  // namespace hearth::core

@@ -1,5 +1,5 @@
-// Exchanges: how they get a connection, wait for one, and leave it. The rest of pool_core's inside is
-// in the other pool_*.cpp, see pool_state.hpp.
+// Exchanges: how they get a connection, wait for one, and leave it. The rest of pool_core's inside
+// is in the other pool_*.cpp, see pool_state.hpp.
 #include "core/pool_core.hpp"
 
 #include <algorithm>
@@ -14,8 +14,8 @@ using implementation = pool_core::implementation;
 implementation::implementation(const pool_settings& settings, std::uint64_t seed,
                                std::uint32_t leases)
     : settings_(settings),
-      dial_timeouts_{settings.timeouts.name, settings.timeouts.connect,
-                     settings.timeouts.handshake, settings.attempt_delay},
+      dial_timeouts_{settings.timeouts.name, settings.timeouts.connect, settings.timeouts.handshake,
+                     settings.attempt_delay},
       backoff_bounds_{settings.pool.min_backoff, settings.pool.max_backoff},
       random_(seed),
       limits_(leases, settings.pool.max_connections),
@@ -39,36 +39,34 @@ void implementation::acquire(time_point now, const acquire_params& params) {
     exchange_record* exchange = tables_.exchanges.open(params.exchange);
     origin_record* origin = origins_.find(params.origin);
     HEARTH_ASSERT(exchange != nullptr && origin != nullptr);
-    const action refusal{.kind = action_kind::fail, .exchange = params.exchange,
-                         .origin = params.origin};
     if (exchange == nullptr || origin == nullptr || is_draining_) {
-        action refused = refusal;
-        refused.failure = wait_failure::draining;
-        return emit(refused);
+        refuse(params, wait_failure::draining);
+    } else if (params.deadline <= now_) {
+        refuse(params, wait_failure::deadline);
+    } else {
+        exchange->origin = params.origin.index;
+        exchange->wants_fresh = params.fresh_connection;
+        const std::uint32_t picked = origin->pool.pick(params.fresh_connection);
+        if (picked != no_index) {
+            ++exchanges_;
+            assign(tables_.connections.at(picked), params.exchange.index);
+        } else if (may_wait(*origin, params.fresh_connection)) {
+            ++exchanges_;
+            wait(*origin, params.exchange.index, params);
+        } else {
+            ++origin->counters->queue_refused;
+            const bool has_cause = origin->backoff.is_failing() && origin->pool.ready() == 0;
+            refuse(params, has_cause ? wait_failure::dial : wait_failure::queue_full);
+        }
     }
-    if (params.deadline <= now_) {
-        action refused = refusal;
-        refused.failure = wait_failure::deadline;
-        return emit(refused);
-    }
-    exchange->origin = params.origin.index;
-    exchange->wants_fresh = params.fresh_connection;
-    const std::uint32_t picked = origin->pool.pick(params.fresh_connection);
-    if (picked != no_index) {
-        ++exchanges_;
-        assign(tables_.connections.at(picked), params.exchange.index);
-        return settle();
-    }
-    if (!may_wait(*origin, params.fresh_connection)) {
-        ++origin->counters.queue_refused;
-        const bool has_cause = origin->backoff.is_failing() && origin->pool.ready() == 0;
-        action refused = refusal;
-        refused.failure = has_cause ? wait_failure::dial : wait_failure::queue_full;
-        return emit(refused);
-    }
-    ++exchanges_;
-    wait(*origin, params.exchange.index, params);
     settle();
+}
+
+void implementation::refuse(const acquire_params& params, wait_failure failure) {
+    emit({.kind = action_kind::fail,
+          .failure = failure,
+          .exchange = params.exchange,
+          .origin = params.origin});
 }
 
 // A waiter that a dial, in progress or permitted, will serve is not held against the bound.
@@ -80,7 +78,7 @@ bool implementation::may_wait(const origin_record& origin, bool fresh) const {
     const bool has_room = limits_.has_room(origin.id.index) || room_to_make(origin) != 0 ||
                           (fresh && origin.pool.idle_used() != 0);
     // "Full" is said only when no other shard can have a lease to give.
-    const bool has_lease = limits_.has_lease() || !tables_.idle_by_age.empty() ||
+    const bool has_lease = limits_.has_lease() || tables_.idle_count != 0 ||
                            !tables_.draining_by_age.empty() || limits_.may_grow();
     return has_room && has_lease;
 }
@@ -93,8 +91,8 @@ void implementation::wait(origin_record& origin, std::uint32_t index,
     exchange.failed_dials_before = origin.dial_failures;
     exchange.permanent_failures_before = origin.permanent_failures;
     const time_point patience_ends = base::after(now_, settings_.timeouts.queue);
-    exchange.on_expiry = params.deadline <= patience_ends ? wait_failure::deadline
-                                                          : wait_failure::queue_timeout;
+    exchange.on_expiry =
+        params.deadline <= patience_ends ? wait_failure::deadline : wait_failure::queue_timeout;
     deadlines_.set(exchange.timer, std::min(params.deadline, patience_ends),
                    {timed_kind::waiter, index});
     origin.pool.enqueue(tables_, index);
@@ -114,7 +112,7 @@ void implementation::assign(connection_record& connection, std::uint32_t index) 
     exchange.state = exchange_state::assigned;
     exchange.connection = connection.id.index;
     exchange.since = now_;
-    ++origin.counters.exchanges;
+    ++origin.exchanges;
     emit({.kind = action_kind::assign,
           .connection = connection.id,
           .exchange = {index, exchange.generation},
@@ -146,7 +144,7 @@ void implementation::fail_waiter(std::uint32_t index, wait_failure failure) {
     origin_record& origin = origins_.at(tables_.exchanges.at(index).origin);
     const exchange_id name = tables_.exchanges.id_of(index);
     if (failure == wait_failure::queue_timeout || failure == wait_failure::deadline) {
-        ++origin.counters.queue_timeouts;
+        ++origin.counters->queue_timeouts;
     }
     end_waiter(index);
     emit({.kind = action_kind::fail, .failure = failure, .exchange = name, .origin = origin.id});
@@ -174,8 +172,10 @@ void implementation::cancel_assigned(time_point now, connection_id connection_na
         return;
     }
     if (connection->max_exchanges > 1) {
-        emit({.kind = action_kind::reset, .connection = connection_name,
-              .exchange = exchange_name, .origin = origin_of(*connection).id});
+        emit({.kind = action_kind::reset,
+              .connection = connection_name,
+              .exchange = exchange_name,
+              .origin = origin_of(*connection).id});
         detach(*connection, exchange_name.index);
         release(*connection);
     } else if (is_worth_draining(*connection, *exchange, facts)) {
@@ -186,11 +186,10 @@ void implementation::cancel_assigned(time_point now, connection_id connection_na
     settle();
 }
 
-// Draining saves a handshake and holds a slot; where it would have to give way at once, would surely not
-// end in time, or saves a connection nobody could use again, closing is better.
+// Draining saves a handshake and holds a slot; where it would have to give way at once, would
+// surely not end in time, or saves a connection nobody could use again, closing is better.
 bool implementation::is_worth_draining(const connection_record& connection,
-                                       const exchange_record& exchange,
-                                       const cancel_facts& facts) {
+                                       const exchange_record& exchange, const cancel_facts& facts) {
     const pool_config& pool = settings_.pool;
     const origin_record& origin = origin_of(connection);
     if (pool.on_cancel == cancel_policy::close || is_draining_) return false;
@@ -199,8 +198,8 @@ bool implementation::is_worth_draining(const connection_record& connection,
     if (origin.pool.cancelled() >= pool.max_draining_per_origin) return false;
     if (pool.drain_bytes == 0 || pool.drain_timeout <= duration::zero()) return false;
     if (pool.on_cancel == cancel_policy::drain) return true;
-    const bool is_blocked = uncovered(origin) != 0 && dial_hold(origin) <= now_ &&
-                            !limits_.has_room(connection.origin);
+    const bool is_blocked =
+        uncovered(origin) != 0 && dial_hold(origin) <= now_ && !limits_.has_room(connection.origin);
     if (is_blocked || limits_.waiters_in_line()) return false;
     if (exchange.is_answered) return true;
     return origin.first_byte - (now_ - exchange.since) <= pool.drain_timeout;
@@ -228,7 +227,8 @@ void implementation::on_first_byte(time_point now, connection_id connection_name
     if (find_assigned(connection_name, exchange_name, connection, exchange) &&
         !std::exchange(exchange->is_answered, true) &&
         exchange->state == exchange_state::assigned) {
-        // Smoothed over some eight answers. Those of cancelled exchanges never count: they are late.
+        // Smoothed over some eight answers. Those of cancelled exchanges never count: they are
+        // late.
         duration& learned = origin_of(*connection).first_byte;
         const duration took = now_ - exchange->since;
         learned = learned == duration::zero() ? took : learned + (took - learned) / 8;
@@ -293,8 +293,7 @@ void implementation::release(connection_record& connection) {
 void implementation::offer(connection_record& connection) {
     origin_record& origin = origin_of(connection);
     while (connection.has_room()) {
-        const std::uint32_t index =
-            origin.pool.first_waiter_for(tables_, connection.has_carried);
+        const std::uint32_t index = origin.pool.first_waiter_for(tables_, connection.has_carried);
         if (index == no_index) break;
         origin.pool.dequeue(tables_, index);
         deadlines_.remove(tables_.exchanges.at(index).timer);
@@ -317,12 +316,10 @@ void implementation::offer(connection_record& connection) {
 void implementation::rest(connection_record& connection) {
     origin_record& origin = origin_of(connection);
     if (is_draining_) return close(connection, close_reason::client_closed);
-    const time_point end = connection.idle_end();
-    // An idle deadline that is too early is left in place and corrected when it comes: on the warm path
-    // a connection is taken and rests again far more often than it expires.
-    if (connection.timer == 0 || connection.armed > end) {
-        arm(connection, timed_kind::idle, end);
-    }
+    // The deadline of an earlier rest is left in place and moved on when it comes: a connection is
+    // taken and rests again far more often than it expires, and it never expires earlier than that.
+    if (connection.timer == 0) arm(connection, timed_kind::idle, connection.idle_end());
+    tables_.note_use(connection);
     const auto& max_idle = settings_.pool.max_idle_per_origin;
     if (max_idle && origin.pool.count(connection_state::idle) > *max_idle) {
         close(tables_.connections.at(origin.pool.oldest_idle(tables_)), close_reason::idle_limit);

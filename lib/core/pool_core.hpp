@@ -1,10 +1,11 @@
-// pool_core: the pool's decisions, for the origins one shard owns. No bytes, clocks, threads or I/O.
+// pool_core: the pool's decisions, for the origins one shard owns. No bytes, clocks, threads or
+// I/O.
 //
-// Calling order (the sans-I/O contract, lib/README.md): any input below, with a `now` that never goes
-// back; then `poll_action` until it says false; then `next_deadline` to arm the one timer. Facts about
-// dead ids are dropped and counted. Core creates connection ids (`action_kind::dial`); the shard creates
-// exchange ids. A connection is core's until core says `close` or the shard says it is gone
-// (`on_closed`, `on_dial_failed`).
+// Calling order (the sans-I/O contract, lib/README.md): any input below, with a `now` that never
+// goes back; then `poll_action` until it says false; then `next_deadline` to arm the one timer.
+// Facts about dead ids are dropped and counted. Core creates connection ids (`action_kind::dial`);
+// the shard creates exchange ids. A connection is core's until core says `close` or the shard says
+// it is gone (`on_closed`, `on_dial_failed`).
 //
 // The rules, each of which is a test:
 //  - open + dialing connections never exceed the origin's limit, nor all together the leases held.
@@ -12,8 +13,8 @@
 //    connection or a finished dial goes to the waiter that is next, whoever asked for the dial).
 //  - a dial outlives the exchange that wanted it; when it completes unasked it becomes idle.
 //  - a failed dial fails at most those waiters whose patience is over (settings below), never all.
-//  - each exchange given to `acquire` ends in exactly one `assign` or one `fail`, unless `cancel`led
-//    before that.
+//  - each exchange given to `acquire` ends in exactly one `assign` or one `fail`, unless
+//    `cancel`led before that.
 #pragma once
 
 #include <cstdint>
@@ -78,45 +79,58 @@ public:
     void acquire(time_point now, const acquire_params& params);
     /// Withdraws a waiter. An assigned exchange is withdrawn by `cancel_assigned`.
     void cancel(time_point now, exchange_id exchange);
-    /// The caller of an assigned exchange is gone. Answers `drain`, `reset` or `close`.
+    /// The caller of an assigned exchange is gone. Answers `drain` (it stays core's until
+    /// `on_exchange_done` or `close`), `reset` or `close` (core has forgotten it).
     void cancel_assigned(time_point now, connection_id connection, exchange_id exchange,
                          const cancel_facts& facts);
-    /// Has `count` connections ready (idle or busy), dialling what is missing. Ends in `warmed` with
-    /// `ticket` when they are there, when a dial failed, or at `deadline`.
+    /// Has `count` connections ready (idle or busy), dialling what is missing. Ends in `warmed`
+    /// with `ticket` when they are there, when a dial failed, or at `deadline`.
     void warm(time_point now, origin_id origin, std::uint32_t count, std::uint64_t ticket,
               time_point deadline);
-    /// Refuses new exchanges, lets assigned and waiting ones end, closes what is idle, ends in `drained`.
+    /// Refuses new exchanges, lets assigned and waiting ones end, closes what is idle, ends in
+    /// `drained`.
     void drain(time_point now);
-    /// Closes every connection at once with `client_closed` and forgets all waiters (no `fail`).
+    /// Closes every connection at once with `client_closed`, forgets all waiters (no `fail`) and
+    /// all warm-ups (no `warmed`). A drain that was asked for ends.
     void shut_down(time_point now);
 
     // Facts about dials.
     /// `families`: one entry per address, in the order to try, true for IPv6.
     void on_resolved(time_point now, connection_id connection, std::span<const bool> families);
+    /// TCP is up. What follows is `on_handshake_need` with TLS, `on_ready` without.
     void on_connected(time_point now, connection_id connection, std::uint32_t address);
+    /// When the last address has failed, core closes the dial with `connect_failed`.
     void on_connect_failed(time_point now, connection_id connection, std::uint32_t address);
     void on_handshake_need(time_point now, connection_id connection, handshake_need need);
     void on_slice_done(time_point now, connection_id connection, duration cost,
                        slice_outcome outcome);
     void on_ready(time_point now, connection_id connection, const ready_facts& facts);
+    /// The dial is gone, in whatever phase it was.
     void on_dial_failed(time_point now, connection_id connection, dial_failure failure);
 
     // Facts about usable connections.
     /// The response head (first octet of the answer) of an exchange is here.
     void on_first_byte(time_point now, connection_id connection, exchange_id exchange);
+    /// An exchange has left its connection. After `failed` or `not_reusable` core closes the
+    /// connection when its last exchange has left.
     void on_exchange_done(time_point now, connection_id connection, exchange_id exchange,
                           exchange_outcome outcome);
     /// No new exchanges on it any more (GOAWAY, `connection: close` seen early).
     void on_draining(time_point now, connection_id connection);
-    /// The connection is gone: the peer closed or broke it. Its exchanges were reported before.
+    /// The connection is gone: the peer closed or broke it, or a drain went beyond its octets
+    /// (`drain_limit`). Exchanges that were not reported before are forgotten with it.
     void on_closed(time_point now, connection_id connection, close_reason reason);
 
     // Facts about the shard.
     /// Established I/O was served: answers `step` for the slices this turn may run.
     void on_turn(time_point now);
     void on_timer(time_point now);
+    /// `granted` leases came, asked for by `want_lease` or not. What was asked for stays asked for
+    /// until it is granted; core does not repeat it.
     void on_lease(time_point now, std::uint32_t granted);
-    /// Another shard waits for leases: give back what is unused, closing idle connections if needed.
+    /// Other shards wait for `wanted` leases: core gives back what is unused, and while nobody here
+    /// waits for a lease it closes idle connections for them, now and as they become idle, until
+    /// `wanted` are returned. A later call replaces the number, 0 withdraws it.
     void on_lease_recall(time_point now, std::uint32_t wanted);
 
     // Outputs.

@@ -34,7 +34,7 @@ void implementation::begin_dial(origin_record& origin) {
     connection.dial.begin(now_, dial_timeouts_);
     origin.pool.add(tables_, connection);
     origin.backoff.on_probe(now_, backoff_bounds_);
-    ++origin.counters.opened;
+    ++origin.counters->opened;
     arm(connection, timed_kind::dial, connection.dial.deadline());
     emit({.kind = action_kind::dial, .connection = id, .origin = origin.id});
 }
@@ -92,8 +92,7 @@ void implementation::on_connected(time_point now, connection_id name, std::uint3
     settle();
 }
 
-void implementation::on_connect_failed(time_point now, connection_id name,
-                                       std::uint32_t address) {
+void implementation::on_connect_failed(time_point now, connection_id name, std::uint32_t address) {
     advance(now);
     connection_record* connection = tables_.connections.find(name);
     if (connection == nullptr) {
@@ -125,7 +124,7 @@ void implementation::on_slice_done(time_point now, connection_id name, duration 
                                    slice_outcome outcome) {
     advance(now);
     if (scheduler_.on_slice_done(name, cost, outcome)) {
-        origin_of(tables_.connections[name]).counters.handshake_cpu += cost;
+        origin_of(tables_.connections[name]).counters->handshake_cpu += cost;
     } else {
         ++stale_facts_;
     }
@@ -149,7 +148,7 @@ void implementation::on_ready(time_point now, connection_id name, const ready_fa
     connection->max_exchanges = origin.exchanges_per_connection;
     if (origin.settings.tls) {
         connection->is_handshake_complete = true;
-        ++(facts.resumed ? origin.counters.handshakes_resumed : origin.counters.handshakes_full);
+        ++(facts.resumed ? origin.counters->handshakes_resumed : origin.counters->handshakes_full);
     }
     const pool_config& pool = settings_.pool;
     connection->idle_timeout = jittered(pool.idle_timeout, pool.jitter, random_);
@@ -176,8 +175,8 @@ void implementation::on_dial_failed(time_point now, connection_id name, dial_fai
 void implementation::fail_dial(connection_record& connection, dial_failure failure, bool tell) {
     origin_record& origin = origin_of(connection);
     const time_point began = connection.dial.began();
-    ++origin.counters.failed_dials;
-    if (connection.state == connection_state::handshaking) ++origin.counters.handshakes_failed;
+    ++origin.counters->failed_dials;
+    if (connection.state == connection_state::handshaking) ++origin.counters->handshakes_failed;
     if (tell) {
         close(connection, close_reason::dial_failed, failure);
     } else {
@@ -190,7 +189,7 @@ void implementation::after_dial_failure(origin_record& origin, dial_failure fail
                                         time_point began) {
     const bool no_descriptor = failure == dial_failure::descriptor_limit;
     origin.backoff.on_failure(now_, began, backoff_bounds_, random_);
-    end_warm_ups(origin, true);
+    end_warm_ups(origin, wait_failure::dial);
     if (no_descriptor && limits_.count(origin.id.index) != 0) {
         // Waiters are better served by what is there. If something elsewhere could be closed, its
         // descriptor is ours after the usual pause; else it is not tried again for a long one.
@@ -202,14 +201,13 @@ void implementation::after_dial_failure(origin_record& origin, dial_failure fail
     }
     ++origin.dial_failures;
     if (is_permanent(failure)) ++origin.permanent_failures;
-    fail_waiters_after(origin,
-                       no_descriptor ? wait_failure::descriptor_limit : wait_failure::dial,
+    fail_waiters_after(origin, no_descriptor ? wait_failure::descriptor_limit : wait_failure::dial,
                        is_permanent(failure));
 }
 
-// The waiter the dial would have served fails if it has no patience left (a permanent failure leaves
-// none to anybody); so do others that have seen it happen twice. Whoever came first has waited longest
-// and seen most, so only the front of the queue is looked at.
+// The waiter the dial would have served fails if it has no patience left (a permanent failure
+// leaves none to anybody); so do others that have seen it happen twice. Whoever came first has
+// waited longest and seen most, so only the front of the queue is looked at.
 void implementation::fail_waiters_after(origin_record& origin, wait_failure failure,
                                         bool is_permanent_failure) {
     bool is_head = true;
@@ -230,7 +228,8 @@ void implementation::fail_waiters_after(origin_record& origin, wait_failure fail
     }
 }
 
-// An origin that has nothing and only pauses between failures is of no use to whoever has lost patience.
+// An origin that has nothing and only pauses between failures is of no use to whoever has lost
+// patience.
 void implementation::fail_impatient(origin_record& origin) {
     if (origin.backoff.failures() < 2 || limits_.count(origin.id.index) != 0) return;
     for (;;) {
@@ -256,12 +255,13 @@ void implementation::forget(connection_record& connection, close_reason reason) 
     origin_record& origin = origin_of(connection);
     scheduler_.remove(connection.id);
     deadlines_.remove(connection.timer);
+    tables_.by_use.remove(connection.use);
     while (!connection.assigned.empty()) detach(connection, connection.assigned.front());
     origin.pool.change(tables_, connection, connection_event::close);
-    ++origin.counters.closed;
-    ++origin.counters.closed_by_reason[static_cast<std::size_t>(reason)];
+    ++origin.counters->closed;
+    ++origin.counters->closed_by_reason[static_cast<std::size_t>(reason)];
     if (connection.is_handshake_complete && !connection.has_carried) {
-        ++origin.counters.handshakes_wasted;
+        ++origin.counters->handshakes_wasted;
     }
     limits_.close(connection.origin);
     origin.no_descriptors_until = time_point::min();  // this one's is free

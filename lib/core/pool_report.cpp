@@ -1,5 +1,5 @@
-// Statistics, the full scan of all invariants, and pool_core's outer shell. Part of pool_core's inside,
-// see pool_state.hpp.
+// Statistics, the full scan of all invariants, and pool_core's outer shell. Part of pool_core's
+// inside, see pool_state.hpp.
 #include "core/pool_core.hpp"
 #include "core/pool_state.hpp"
 
@@ -12,7 +12,8 @@ origin_stats implementation::stats(time_point now, origin_id name) const {
     if (origin == nullptr) return {};
     using enum connection_state;
     const origin_pool& pool = origin->pool;
-    origin_stats out = origin->counters;
+    origin_stats out = *origin->counters;
+    out.exchanges = origin->exchanges;
     out.idle = pool.count(idle);
     out.active = pool.count(active) + pool.count(full);
     out.draining = pool.count(draining);
@@ -35,15 +36,17 @@ void implementation::check_invariants() const {
         ++by_origin[connection.origin];
     });
     std::uint64_t waiting = 0;
+    std::uint64_t idle = 0;
     origins_.for_each([&](origin_id id, const origin_record& origin) {
         const origin_pool& pool = origin.pool;
         pool.check_invariants(tables_, id.index);
         waiting += pool.waiters();
-        const std::uint32_t exist = pool.coming() + pool.ready() +
-                                    pool.count(connection_state::draining);
+        idle += pool.count(connection_state::idle);
+        const std::uint32_t exist =
+            pool.coming() + pool.ready() + pool.count(connection_state::draining);
         HEARTH_ASSERT(exist == by_origin[id.index] && exist == limits_.count(id.index));
         HEARTH_ASSERT(exist <= limits_.limit(id.index));
-        HEARTH_ASSERT(origin.counters.opened == origin.counters.closed + exist);
+        HEARTH_ASSERT(origin.counters->opened == origin.counters->closed + exist);
         HEARTH_ASSERT(!origin.is_touched);
         HEARTH_ASSERT(!origin.warm_ups.empty() || origin.warm_target == 0);
         const auto& max_idle = settings_.pool.max_idle_per_origin;
@@ -54,6 +57,7 @@ void implementation::check_invariants() const {
     for (std::uint32_t i = 0; i < tables_.exchanges.size(); ++i) {
         living += tables_.exchanges.at(i).state != exchange_state::absent ? 1 : 0;
     }
+    HEARTH_ASSERT(idle == tables_.idle_count);
     HEARTH_ASSERT(living == exchanges_ && living == assigned + waiting);
     HEARTH_ASSERT(tables_.connections.size() == limits_.used());
     HEARTH_ASSERT(scheduler_.past_hello() <= settings_.handshake.max_concurrent);
@@ -82,6 +86,7 @@ void implementation::check_connection(const connection_record& c) const {
         case idle:
             HEARTH_ASSERT(c.filed == (c.has_carried ? filed_in::used : filed_in::unused));
             HEARTH_ASSERT(c.exchanges == 0 && c.timer != 0 && c.armed <= c.idle_end());
+            HEARTH_ASSERT(c.use != 0);
             return;
         case active:
             HEARTH_ASSERT(c.filed == filed_in::available);
@@ -127,8 +132,7 @@ void pool_core::on_resolved(time_point now, connection_id connection,
 void pool_core::on_connected(time_point now, connection_id connection, std::uint32_t address) {
     implementation_->on_connected(now, connection, address);
 }
-void pool_core::on_connect_failed(time_point now, connection_id connection,
-                                  std::uint32_t address) {
+void pool_core::on_connect_failed(time_point now, connection_id connection, std::uint32_t address) {
     implementation_->on_connect_failed(now, connection, address);
 }
 void pool_core::on_handshake_need(time_point now, connection_id connection, handshake_need need) {

@@ -1,14 +1,15 @@
 // The inside of pool_core: its tables, and the steps its inputs are made of.
 //
 // Every input does the same four things: it moves the time on and runs the deadlines that are due
-// (`advance`), applies itself, marks the origins it touched (`touch`), and lets `settle` work these off:
-// what a touched origin wants is computed anew from its counts, never patched. Outputs go into the ring
-// of actions at once; nothing outside is called.
+// (`advance`), applies itself, marks the origins it touched (`touch`), and lets `settle` work these
+// off: what a touched origin wants is computed anew from its counts, never patched. Outputs go into
+// the ring of actions at once; nothing outside is called.
 //
-// Sources: pool_core.cpp exchanges; pool_dials.cpp dials and handshakes; pool_upkeep.cpp deadlines, warm-up,
-// leases and the end; pool_report.cpp statistics and the full scan.
+// Sources: pool_core.cpp exchanges; pool_dials.cpp dials and handshakes; pool_upkeep.cpp deadlines,
+// warm-up, leases and the end; pool_report.cpp statistics and the full scan.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "base/prng.hpp"
@@ -36,11 +37,14 @@ struct warm_record {
 };
 
 struct origin_record {
+    // Touched by every exchange.
     origin_id id;
-    origin_settings settings;
     origin_pool pool;
-    core::backoff backoff;
+    std::uint64_t exchanges = 0;  ///< Ever assigned.
     bool is_touched = false;
+    // The rest.
+    origin_settings settings;
+    core::backoff backoff;
     std::uint32_t exchanges_per_connection = 1;  ///< As the last connection allowed.
     std::uint32_t warm_target = 0;               ///< The largest of `warm_ups`.
     base::index_list warm_ups;
@@ -49,7 +53,9 @@ struct origin_record {
     std::uint64_t dial_failures = 0;       ///< Those that may fail waiters.
     std::uint64_t permanent_failures = 0;  ///< Of these, the permanent ones.
     base::duration first_byte{};  ///< Smoothed time to the response head of live exchanges.
-    origin_stats counters;        ///< The part "ever" is kept, the rest filled on request.
+    /// The part "ever" is kept, the rest filled on request. Apart, because it is large and seldom
+    /// used: with thousands of origins what every exchange touches should fit the caches.
+    std::unique_ptr<origin_stats> counters = std::make_unique<origin_stats>();
 };
 
 class pool_core::implementation {
@@ -109,6 +115,7 @@ private:
     }
 
     // Exchanges.
+    void refuse(const acquire_params& params, wait_failure failure);
     void wait(origin_record& origin, std::uint32_t exchange, const acquire_params& params);
     [[nodiscard]] bool may_wait(const origin_record& origin, bool fresh) const;
     void assign(connection_record& connection, std::uint32_t exchange);
@@ -153,8 +160,8 @@ private:
     // Upkeep.
     void on_due(const timed& what);
     void on_idle_due(std::uint32_t index);
-    void end_warm_ups(origin_record& origin, bool all);
-    void end_warm_up(std::uint32_t index);
+    void end_warm_ups(origin_record& origin, wait_failure why);
+    void end_warm_up(std::uint32_t index, wait_failure why);
     void wind_down(origin_record& origin);
     void check_connection(const connection_record& connection) const;
 

@@ -47,7 +47,9 @@ void implementation::on_due(const timed& what) {
             origin.timer = 0;
             return touch(origin);
         }
-        case timed_kind::warm_up: warm_ups_.at(what.index).timer = 0; end_warm_up(what.index);
+        case timed_kind::warm_up:
+            warm_ups_.at(what.index).timer = 0;
+            return end_warm_up(what.index, wait_failure::deadline);
     }
 }
 
@@ -55,7 +57,8 @@ void implementation::on_idle_due(std::uint32_t index) {
     connection_record& connection = tables_.connections.at(index);
     connection.timer = 0;
     if (connection.state != connection_state::idle) return;  // armed again when it rests
-    if (connection.idle_end() > now_) return arm(connection, timed_kind::idle, connection.idle_end());
+    const time_point end = connection.idle_end();
+    if (end > now_) return arm(connection, timed_kind::idle, end);
     const bool is_old = connection.retire_at <= now_;
     close(connection, is_old ? close_reason::lifetime : close_reason::idle_timeout);
 }
@@ -66,17 +69,18 @@ void implementation::touch(origin_record& origin) {
     touched_.push_back(origin.id.index);
 }
 
-// Works off what was touched. Ends: each round hands out dials (bounded by demand) or closes connections.
+// Works off what was touched. Ends: each round hands out dials (bounded by demand) or closes
+// connections.
 void implementation::settle() {
-    while (!touched_.empty()) {
+    do {
         while (!touched_.empty()) {
             origin_record& origin = origins_.at(touched_.back());
             touched_.pop_back();
             origin.is_touched = false;
             balance(origin);
         }
-        hand_out();
-    }
+        if (limits_.first_in_line() != no_index) hand_out();
+    } while (!touched_.empty());
     if (limits_.recalled() != 0) answer_recall();
     if (owes_drained_ && exchanges_ == 0 && tables_.connections.size() == 0) {
         owes_drained_ = false;
@@ -87,7 +91,7 @@ void implementation::settle() {
 // Computes anew what an origin wants, and when to look at it again.
 void implementation::balance(origin_record& origin) {
     fail_impatient(origin);
-    end_warm_ups(origin, false);
+    end_warm_ups(origin, wait_failure::none);
     if (is_draining_) wind_down(origin);
     const demand wanted = demand_of(origin);
     limits_.set_demand(origin.id.index, wanted.for_waiters, wanted.in_all);
@@ -128,8 +132,8 @@ time_point implementation::dial_hold(const origin_record& origin) const {
                    : origin.backoff.until();
 }
 
-// Connections of the origin itself that would be closed for a live waiter at its limit: those that only
-// drain, and for waiters that want a fresh connection any idle one.
+// Connections of the origin itself that would be closed for a live waiter at its limit: those that
+// only drain, and for waiters that want a fresh connection any idle one.
 std::uint32_t implementation::room_to_make(const origin_record& origin) const {
     const std::uint32_t for_fresh = std::min(origin.pool.fresh_waiters(), origin.pool.idle_used());
     return origin.pool.cancelled() + for_fresh;
@@ -153,12 +157,12 @@ implementation::demand implementation::demand_of(const origin_record& origin) co
 
 // Starts dials in the order of the lines, as far as leases are there or can be made.
 void implementation::hand_out() {
-    for (;;) {
-        const std::uint32_t index = limits_.first_in_line();
-        if (index == no_index) break;
+    for (std::uint32_t index = limits_.first_in_line(); index != no_index;
+         index = limits_.first_in_line()) {
         origin_record& origin = origins_.at(index);
-        if (!limits_.has_room(index) && !make_room(origin)) {
-            HEARTH_ASSERT(!"an origin in line can have room");
+        const bool has_room = limits_.has_room(index) || make_room(origin);
+        HEARTH_ASSERT(has_room);  // else it would not stand in line
+        if (!has_room) {
             limits_.set_demand(index, 0, 0);
             continue;
         }
@@ -183,10 +187,12 @@ bool implementation::make_room(origin_record& origin) {
     return true;
 }
 
-// Closes what is needed least, of any origin: the longest idle, else the longest draining connection.
+// Closes what is needed least, of any origin: the longest idle, else the longest draining
+// connection.
 bool implementation::make_lease() {
-    if (!tables_.idle_by_age.empty()) {
-        close(tables_.connections.at(tables_.idle_by_age.front()), close_reason::evicted);
+    const std::uint32_t idle = tables_.least_recently_used();
+    if (idle != no_index) {
+        close(tables_.connections.at(idle), close_reason::evicted);
         return true;
     }
     if (tables_.draining_by_age.empty()) return false;
@@ -197,7 +203,6 @@ bool implementation::make_lease() {
 void implementation::on_lease(time_point now, std::uint32_t granted) {
     advance(now);
     limits_.grant(granted);
-    hand_out();
     settle();
 }
 
@@ -218,16 +223,20 @@ void implementation::answer_recall() {
         }
     }
     if (returned != 0) emit({.kind = action_kind::return_lease, .value = returned});
-    if (!touched_.empty()) settle();  // the origins that lost connections; ends: recalls only shrink
+    if (!touched_.empty()) settle();  // ends: what is recalled only shrinks
 }
 
-void implementation::warm(time_point now, origin_id name, std::uint32_t count,
-                          std::uint64_t ticket, time_point deadline) {
+void implementation::warm(time_point now, origin_id name, std::uint32_t count, std::uint64_t ticket,
+                          time_point deadline) {
     advance(now);
     origin_record* origin = origins_.find(name);
     if (origin == nullptr || is_draining_ || deadline <= now_) {
         const std::uint32_t ready = origin == nullptr ? 0 : origin->pool.ready();
-        emit({.kind = action_kind::warmed, .origin = name, .value = ticket, .count = ready});
+        emit({.kind = action_kind::warmed,
+              .failure = is_draining_ ? wait_failure::draining : wait_failure::deadline,
+              .origin = name,
+              .value = ticket,
+              .count = ready});
         return settle();
     }
     // More than the limits allow would never come, or be closed as soon as it rests.
@@ -248,20 +257,26 @@ void implementation::warm(time_point now, origin_id name, std::uint32_t count,
     settle();
 }
 
-// Ends the warm-ups that have what they asked for, or all of them.
-void implementation::end_warm_ups(origin_record& origin, bool all) {
+// Ends the warm-ups that have what they asked for, and if something went wrong all others too.
+void implementation::end_warm_ups(origin_record& origin, wait_failure why) {
+    if (is_draining_) why = wait_failure::draining;
     for (std::uint32_t index = origin.warm_ups.front(); index != no_index;) {
         const warm_record& record = warm_ups_.at(index);
         const std::uint32_t next = record.links.next;
-        if (all || is_draining_ || record.count <= origin.pool.ready()) end_warm_up(index);
+        if (record.count <= origin.pool.ready()) {
+            end_warm_up(index, wait_failure::none);
+        } else if (why != wait_failure::none) {
+            end_warm_up(index, why);
+        }
         index = next;
     }
 }
 
-void implementation::end_warm_up(std::uint32_t index) {
+void implementation::end_warm_up(std::uint32_t index, wait_failure why) {
     warm_record& record = warm_ups_.at(index);
     origin_record& origin = origins_.at(record.origin);
     emit({.kind = action_kind::warmed,
+          .failure = why,
           .origin = origin.id,
           .value = record.ticket,
           .count = origin.pool.ready()});
@@ -308,7 +323,8 @@ void implementation::shut_down(time_point now) {
         origins_.at(record.origin).warm_ups = {};
         origins_.at(record.origin).warm_target = 0;
     });
-    warm_ups_ = {};
+    warm_ups_.clear();
+    origins_.for_each([this](origin_id, origin_record& origin) { touch(origin); });
     tables_.connections.for_each([this](connection_id, connection_record& connection) {
         close(connection, close_reason::client_closed);
     });

@@ -1,11 +1,12 @@
 // The records pool code keeps of connections and exchanges, and the tables they live in.
 //
-// A record is plain data. It is found in O(1): connections by id in a slab, exchanges by the index of
-// the id their owner gave them. Lists link records by index through their link members:
+// A record is plain data. It is found in O(1): connections by id in a slab, exchanges by the index
+// of the id their owner gave them. Lists link records by index through their link members:
 //  - connection `origin_links`: the one list of its origin that its state calls for (origin_pool);
-//  - connection `shared_links`: all idle connections, or all that drain a cancelled response, oldest
-//    first, whatever their origin;
-//  - exchange `links`: the queue of its origin while it waits, else the exchanges of its connection.
+//  - connection `shared_links`: all that drain a cancelled response, oldest first, whatever their
+//    origin;
+//  - exchange `links`: the queue of its origin while it waits, else the exchanges of its
+//    connection.
 #pragma once
 
 #include <cstdint>
@@ -36,28 +37,29 @@ enum class filed_in : std::uint8_t {
 };
 
 struct connection_record {
-    // Touched by every exchange.
+    // Touched by every exchange; ordered so that this is two cache lines of its slot.
     connection_id id;
     std::uint32_t origin = no_index;
+    std::uint32_t exchanges = 0;
+    std::uint32_t max_exchanges = 1;
+    std::uint32_t bucket = 0;  ///< Of the `available` lists.
     connection_state state = connection_state::dialing;
     filed_in filed = filed_in::nothing;
     bool has_carried = false;   ///< An exchange was assigned to it.
     bool is_retiring = false;   ///< Closes with `retire_reason` when its exchanges have ended.
     bool is_cancelled = false;  ///< Its one exchange is cancelled and being drained.
-    close_reason retire_reason = close_reason::not_reusable;
-    std::uint32_t exchanges = 0;
-    std::uint32_t max_exchanges = 1;
-    std::uint32_t bucket = 0;  ///< Of the `available` lists.
-    base::index_list assigned;
-    base::list_links origin_links;
-    base::list_links shared_links;
-    base::deadline_handle timer = 0;   ///< Dial, drain or idle deadline, whichever the state has.
-    base::time_point armed{};          ///< When `timer` fires, may be early for an idle one.
-    base::time_point idle_since{};
-    base::duration idle_timeout{};     ///< Jittered, for this connection.
-    base::time_point retire_at = base::never;
-    // Set-up.
     bool is_handshake_complete = false;
+    close_reason retire_reason = close_reason::not_reusable;
+    base::list_links origin_links;
+    base::index_list assigned;
+    base::deadline_handle timer = 0;  ///< Dial, drain or idle deadline, whichever the state has.
+    base::heap_handle use = 0;        ///< In `record_tables::by_use`.
+    base::time_point armed{};         ///< When `timer` fires, may be early for an idle one.
+    base::time_point idle_since{};
+    base::duration idle_timeout{};  ///< Jittered, for this connection.
+    base::time_point retire_at = base::never;
+    // The rest.
+    base::list_links shared_links;
     std::uint64_t number = 0;  ///< Of its dial, counting all of this pool's.
     dial_fsm dial;
 
@@ -99,8 +101,8 @@ public:
     [[nodiscard]] exchange_record* find(exchange_id id) {
         if (id.index >= records_.size()) return nullptr;
         exchange_record& record = records_[id.index];
-        const bool is_it = record.generation == id.generation &&
-                           record.state != exchange_state::absent;
+        const bool is_it =
+            record.generation == id.generation && record.state != exchange_state::absent;
         return is_it ? &record : nullptr;
     }
     /// A clear record for a new exchange. Null if the place is taken by a living one.
@@ -135,18 +137,41 @@ struct timed {
 struct record_tables {
     base::slab<connection_record, connection_id> connections;
     exchange_table exchanges;
-    base::index_list idle_by_age;      ///< By `shared_links`, longest idle first.
+    /// Connections by the time they last became idle, as it was when they were entered: a use does
+    /// not move a connection, `least_recently_used` does when it comes across it.
+    base::handle_heap<base::time_point, std::uint32_t> by_use;
+    std::uint32_t idle_count = 0;
     base::index_list draining_by_age;  ///< By `shared_links`, longest draining first.
 
+    /// `connection` has become idle.
+    void note_use(connection_record& connection) {
+        if (connection.use != 0) return;
+        by_use.set(connection.use, connection.idle_since, connection.id.index);
+    }
+
+    /// The connection that has been idle longest, of any origin; `no_index` if none is idle. Each
+    /// use since the last call costs at most one step, O(log n).
+    [[nodiscard]] std::uint32_t least_recently_used() {
+        while (!by_use.empty()) {
+            connection_record& connection = connections.at(by_use.top());
+            if (connection.state != connection_state::idle) {
+                by_use.remove(connection.use);  // entered again when it rests
+            } else if (connection.idle_since != by_use.top_key()) {
+                by_use.set(connection.use, connection.idle_since, connection.id.index);
+            } else {
+                return connection.id.index;
+            }
+        }
+        return no_index;
+    }
+
     [[nodiscard]] auto origin_links() {
-        return [this](std::uint32_t i) -> base::list_links& {
-            return connections.at(i).origin_links;
-        };
+        return
+            [this](std::uint32_t i) -> base::list_links& { return connections.at(i).origin_links; };
     }
     [[nodiscard]] auto shared_links() {
-        return [this](std::uint32_t i) -> base::list_links& {
-            return connections.at(i).shared_links;
-        };
+        return
+            [this](std::uint32_t i) -> base::list_links& { return connections.at(i).shared_links; };
     }
     [[nodiscard]] auto exchange_links() {
         return [this](std::uint32_t i) -> base::list_links& { return exchanges.at(i).links; };

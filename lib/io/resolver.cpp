@@ -49,7 +49,8 @@ std::vector<fixed_answer> parse_overrides(const dns_config& config) {
         result.push_back(std::move(fixed));
     }
     // An override for the very port goes before one for any port.
-    std::ranges::stable_partition(result, [](const fixed_answer& one) { return one.port != 0; });
+    std::stable_partition(result.begin(), result.end(),
+                          [](const fixed_answer& one) { return one.port != 0; });
     return result;
 }
 

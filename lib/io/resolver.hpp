@@ -1,9 +1,10 @@
 // resolver: names to addresses, asynchronously, for one shard.
 //
-// All functions and handlers run on the shard's executor. Single flight per name; answers are cached by
-// their TTL within floor and ceiling; "no such name" for a fixed time. IP literals and overrides are
-// answered without a query (still through the handler, posted). A handler is called exactly once, also
-// when cancelled or when the resolver is destroyed (operation_aborted), never from inside `resolve`.
+// All functions and handlers run on the shard's executor. Single flight per name; answers are
+// cached by their TTL within floor and ceiling; "no such name" for a fixed time. IP literals and
+// overrides are answered without a query (still through the handler, posted). A handler is called
+// exactly once, also when cancelled or when the resolver is destroyed (operation_aborted), never
+// from inside `resolve`.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -1,6 +1,6 @@
-// Precompiled header of proto: what nearly every file there includes anyway. Every file must compile
-// without it too (the clang build checks that), so it is no place to hide an include. Guarded by
-// hand because g++ warns of `#pragma once` in a file that it precompiles.
+// Precompiled header of proto: what nearly every file there includes anyway. Every file must
+// compile without it too (the clang build checks that), so it is no place to hide an include. It is
+// guarded by hand because g++ warns of `#pragma once` in a file that it precompiles.
 #ifndef HEARTH_PROTO_PCH
 #define HEARTH_PROTO_PCH
 

@@ -1,8 +1,8 @@
-// The strict reading of a chunk-size line (RFC 9112 7.1), and the limit on what chunks may cost beside
-// the data they carry.
+// The strict reading of a chunk-size line (RFC 9112 7.1), and the limit on what chunks may cost
+// beside the data they carry.
 //
-// Called by h1_engine with whole lines. An extension is checked against the grammar and dropped: nobody
-// needs one, and they are where peers that disagree about line ends smuggle.
+// Called by h1_engine with whole lines. An extension is checked against the grammar and dropped:
+// nobody needs one, and they are where peers that disagree about line ends smuggle.
 #pragma once
 
 #include <cstddef>
@@ -20,9 +20,9 @@ inline constexpr std::size_t max_chunk_line_octets = 4096;
 [[nodiscard]] std::optional<std::uint64_t> parse_chunk_line(std::string_view line,
                                                             std::string_view& detail);
 
-/// Keeps the octets of chunk framing in proportion to the data: each chunk pays for its line, less 16
-/// octets and twice its data, and the debt must stay below 16 KiB. Honest peers never owe anything: a
-/// chunk without extensions has a line of at most 18 octets.
+/// Keeps the octets of chunk framing in proportion to the data: each chunk pays for its line, less
+/// 16 octets and twice its data, and the debt must stay below 16 KiB. Honest peers never owe
+/// anything: a chunk without extensions has a line of at most 18 octets.
 class chunk_overhead {
 public:
     static constexpr std::uint64_t max_debt = 16 * 1024;

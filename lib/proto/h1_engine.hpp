@@ -1,18 +1,20 @@
 // h1_engine: HTTP/1.1 (RFC 9112) for the client side of one connection, sans I/O.
 //
-// One exchange at a time. Bytes of the request are appended to the byte_queue handed to each call; bytes
-// of the response are given by `receive` and come back as events. Calling order for input:
+// One exchange at a time. Bytes of the request are appended to the byte_queue handed to each call;
+// bytes of the response are given by `receive` and come back as events. Calling order for input:
 //   receive(bytes)  ->  poll_event() until none (or stop earlier: back-pressure)  ->  retain()
-// `receive` borrows: its memory must stay until `retain`, which copies what was not consumed yet into a
-// buffer of the engine (at most what one `receive` gave, or a partial head). `receive` is legal whenever
-// the last `poll_event` said false (a partial head may be held then: new bytes go logically behind it).
+// `receive` borrows: its memory must stay until `retain`, which copies what was not consumed yet
+// into a buffer of the engine (at most what one `receive` gave, or a partial head). `receive` is
+// legal whenever the last `poll_event` said false (a partial head may be held then: new bytes go
+// logically behind it).
 //
-// Strict where it decides about framing (checked on the raw head before Beast's parser sees it): bare
-// LF or CR, obs-fold, white space before a colon, control characters, both content-length and
+// Strict where it decides about framing (checked on the raw head before Beast's parser sees it):
+// bare LF or CR, obs-fold, white space before a colon, control characters, both content-length and
 // transfer-encoding, repeated or list-valued content-length, anything but digits in it, a
 // transfer-encoding that is not exactly "chunked", one in an HTTP/1.0 response, broken chunk sizes.
-// Any of these is `peer_protocol_error`, and so are octets nobody asked for: before a request, or after
-// a response's end on a connection that stays open. After an error the engine takes nothing more.
+// Any of these is `peer_protocol_error`, and so are octets nobody asked for: before a request, or
+// after a response's end on a connection that stays open. After an error the engine takes nothing
+// more.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +44,8 @@ public:
     void begin(exchange_id exchange, const outgoing_head& head, base::byte_queue& out);
     /// Writes octets of the body (a chunk of its own when chunked). Never more than content-length.
     void write_body(std::span<const std::byte> bytes, base::byte_queue& out);
-    /// How the next `bytes` body octets are framed without copying them: `prefix` goes before them and
-    /// `suffix` after; for callers that send large bodies from their own memory or a file.
+    /// How the next `bytes` body octets are framed without copying them: `prefix` goes before them
+    /// and `suffix` after; for callers that send large bodies from their own memory or a file.
     struct body_frame {
         char prefix[20];
         std::uint8_t prefix_size = 0;
@@ -62,9 +64,9 @@ public:
     /// The next event, in order; false if there is none without more input.
     [[nodiscard]] bool poll_event(event& out);
     void retain();
-    /// The peer will send no more. `clean`: TCP FIN on plaintext, close_notify on TLS; else truncated
-    /// (TLS without close_notify, or a reset). Events follow: end of a close-delimited body if clean,
-    /// else an error (peer_closed before a complete head, peer_truncated in a body).
+    /// The peer will send no more. `clean`: TCP FIN on plaintext, close_notify on TLS; else
+    /// truncated (TLS without close_notify, or a reset). Events follow: end of a close-delimited
+    /// body if clean, else an error (peer_closed before a complete head, peer_truncated in a body).
     void on_peer_closed(bool clean);
 
     // State.

@@ -1,7 +1,6 @@
 #include "proto/h1_head_check.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "proto/http_grammar.hpp"
 
@@ -13,8 +12,7 @@ constexpr std::string_view version_prefix = "HTTP/1.";
 
 constexpr std::string_view not_http =
     "the response does not begin with HTTP/1 and a minor version (RFC 9112 2.3)";
-constexpr std::string_view bad_status_line =
-    "the status line is malformed (RFC 9112 4)";
+constexpr std::string_view bad_status_line = "the status line is malformed (RFC 9112 4)";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -43,12 +41,8 @@ void h1_head_check::start(section kind, const limits& bounds) {
 h1_head_check::outcome h1_head_check::check(std::string_view known) {
     const std::string_view within = known.substr(0, limits_.octets);
     for (;;) {
-        const void* found = within.size() > scanned_
-                                ? std::memchr(within.data() + scanned_, '\n',
-                                              within.size() - scanned_)
-                                : nullptr;
-        if (found == nullptr) break;
-        const auto end = static_cast<std::size_t>(static_cast<const char*>(found) - within.data());
+        const std::size_t end = within.find('\n', scanned_);
+        if (end == std::string_view::npos) break;
         std::string_view line = within.substr(checked_, end - checked_);
         if (line.empty() || line.back() != '\r') {
             if (is_first_line_ && !check_prefix(line)) return outcome::broken;
@@ -81,8 +75,8 @@ bool h1_head_check::check_line(std::string_view line) {
     return check_status_line(line);
 }
 
-/// Fails as soon as what is known of the first line cannot become a status line, so that a peer that
-/// speaks something else is found out at its first octets.
+/// Fails as soon as what is known of the first line cannot become a status line, so that a peer
+/// that speaks something else is found out at its first octets.
 bool h1_head_check::check_prefix(std::string_view line) {
     const std::size_t known = std::min(line.size(), version_prefix.size());
     if (line.substr(0, known) == version_prefix.substr(0, known)) return true;
@@ -90,8 +84,8 @@ bool h1_head_check::check_prefix(std::string_view line) {
 }
 
 bool h1_head_check::check_status_line(std::string_view line) {
-    // HTTP-version SP status-code SP [ reason-phrase ]. The second space is often missing when there is
-    // no reason; nothing depends on it.
+    // HTTP-version SP status-code SP [ reason-phrase ]. The second space is often missing when
+    // there is no reason; nothing depends on it.
     if (!check_prefix(line)) return false;
     if (line.size() <= version_prefix.size() || !is_digit(line[7])) return refuse(not_http);
     if (line.size() < 12 || line[8] != ' ') return refuse(bad_status_line);
@@ -99,8 +93,8 @@ bool h1_head_check::check_status_line(std::string_view line) {
         if (!is_digit(line[i])) return refuse(bad_status_line);
     }
     if (line.size() > 12 && line[12] != ' ') return refuse(bad_status_line);
-    facts_.status = static_cast<unsigned>((line[9] - '0') * 100 + (line[10] - '0') * 10 +
-                                          (line[11] - '0'));
+    facts_.status =
+        static_cast<unsigned>((line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0'));
     if (facts_.status < 100 || facts_.status > 599) {
         return refuse("the status code is not within 100 to 599 (RFC 9110 15)");
     }

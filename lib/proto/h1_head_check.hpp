@@ -1,13 +1,13 @@
 // h1_head_check: the strict reading of one response head, or of one trailer section, of HTTP/1.1.
 //
-// It runs over the raw octets before any parser sees them and decides everything framing depends on:
-// where the section ends, whether each line is well formed (RFC 9112 2.2, 4, 5), and what
-// content-length, transfer-encoding and connection say (RFC 9112 6). Nothing is repaired: bare CR or
-// LF, obs-fold, white space before a colon, control characters and doubtful lengths are errors.
+// It runs over the raw octets before any parser sees them and decides everything framing depends
+// on: where the section ends, whether each line is well formed (RFC 9112 2.2, 4, 5), and what
+// content-length, transfer-encoding and connection say (RFC 9112 6). Nothing is repaired: bare CR
+// or LF, obs-fold, white space before a colon, control characters and doubtful lengths are errors.
 //
-// Works line by line on contiguous octets, so its verdict depends on the octets only, never on how they
-// were split. Called by h1_engine: `start`, then `check` with the section as far as it is known, again
-// with more of it while the outcome is `need_more`.
+// Works line by line on contiguous octets, so its verdict depends on the octets only, never on how
+// they were split. Called by h1_engine: `start`, then `check` with the section as far as it is
+// known, again with more of it while the outcome is `need_more`.
 #pragma once
 
 #include <cstddef>

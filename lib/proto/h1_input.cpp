@@ -36,7 +36,9 @@ void h1_input::consume(std::size_t size) {
     consumed_ += size;
 }
 
-std::string_view h1_input::unit() const { return is_unit_split() ? std::string_view(unit_) : text(); }
+std::string_view h1_input::unit() const {
+    return is_unit_split() ? std::string_view(unit_) : text();
+}
 
 void h1_input::move_to_unit() {
     unit_.append(text());

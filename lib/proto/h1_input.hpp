@@ -1,8 +1,9 @@
 // h1_input: the octets of an HTTP/1.1 response that were received and not yet understood.
 //
-// They are borrowed from the caller until `retain` copies the rest. What must be seen whole (a head, a
-// line, a trailer section) is looked at where it lies; only when its end is missing is its beginning
-// moved to `unit`, a buffer of our own that the caller of this class bounds. Used by h1_reader.
+// They are borrowed from the caller until `retain` copies the rest. What must be seen whole (a
+// head, a line, a trailer section) is looked at where it lies; only when its end is missing is its
+// beginning moved to `unit`, a buffer of our own that the caller of this class bounds. Used by
+// h1_reader.
 #pragma once
 
 #include <cstddef>

@@ -89,7 +89,8 @@ bool h1_parser::put_all(std::string_view octets) {
     while (!octets.empty()) {
         if (is_done()) return false;
         error_code error;
-        const std::size_t taken = put(boost::asio::const_buffer(octets.data(), octets.size()), error);
+        const std::size_t taken =
+            put(boost::asio::const_buffer(octets.data(), octets.size()), error);
         if (error || taken == 0) return false;
         octets.remove_prefix(taken);
     }

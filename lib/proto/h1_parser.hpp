@@ -1,9 +1,9 @@
 // h1_parser: Beast's basic_parser with our own storage. One object parses one response message.
 //
 // It is only given what h1_head_check and parse_chunk_line have passed, always as whole elements (a
-// head, a chunk line, a trailer section, a slice of data), so it never has to wait for octets and never
-// decides about framing: it must agree with what was decided, and a `false` from any function says
-// that it does not.
+// head, a chunk line, a trailer section, a slice of data), so it never has to wait for octets and
+// never decides about framing: it must agree with what was decided, and a `false` from any function
+// says that it does not.
 #pragma once
 
 #include <boost/asio/buffer.hpp>
@@ -22,7 +22,8 @@ namespace hearth::proto {
 
 class h1_parser : private boost::beast::http::basic_parser<false> {
 public:
-    /// `has_no_body`: whatever the head says, nothing follows it (HEAD, and CONNECT that succeeded).
+    /// `has_no_body`: whatever the head says, nothing follows it (HEAD, and CONNECT that
+    /// succeeded).
     explicit h1_parser(bool has_no_body);
 
     /// Stores a whole, checked head in `into`.

@@ -257,8 +257,8 @@ h1_reader::outcome h1_reader::step_trailers(event& out) {
 
 // Ends.
 
-/// The connection can serve again if nothing speaks against it, and nothing may be left over: octets
-/// that are here already are refused by the next poll, as those that come later would be.
+/// The connection can serve again if nothing speaks against it, and nothing may be left over:
+/// octets that are here already are refused by the next poll, as those that come later would be.
 h1_reader::outcome h1_reader::give_end(event& out, bool request_complete) {
     const bool stays = is_persistent_ && request_complete && !is_peer_closed_;
     give(out, event_kind::end);

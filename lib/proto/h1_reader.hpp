@@ -1,8 +1,9 @@
-// h1_reader: turns the octets of a connection's HTTP/1.1 responses into events. The response side of
-// h1_engine, which is its only caller.
+// h1_reader: turns the octets of a connection's HTTP/1.1 responses into events. The response side
+// of h1_engine, which is its only caller.
 //
-// It is pulled: each `poll` works on the input until one event has come of it, so events never queue up
-// and a caller that stops polling stops the parsing. `phase` says what the next octet is part of:
+// It is pulled: each `poll` works on the input until one event has come of it, so events never
+// queue up and a caller that stops polling stops the parsing. `phase` says what the next octet is
+// part of:
 //
 //   idle -> head -> (informational -> head)* -> body_length | body_to_close | chunk_line .. | raw
 //        -> ending -> idle (the connection can serve again) | done
@@ -39,7 +40,8 @@ public:
     /// A request has begun. Legal only when `is_idle()`.
     void start(const h1_expectation& request);
     void receive(std::span<const std::byte> bytes);
-    /// `request_complete`: a connection whose request is incomplete when the response ends is spent.
+    /// `request_complete`: a connection whose request is incomplete when the response ends is
+    /// spent.
     [[nodiscard]] bool poll(event& out, bool request_complete);
     void retain() { input_.retain(); }
     void on_peer_closed(bool clean);

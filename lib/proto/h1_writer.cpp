@@ -39,8 +39,8 @@ private:
 };
 
 constexpr std::size_t field_overhead = 4;  // ": " and CRLF
-// The request line's fixed parts, the names of Host and User-Agent, content-length with 20 digits or
-// transfer-encoding, expect, connection, trailer and the empty line; together below this.
+// The request line's fixed parts, the names of Host and User-Agent, content-length with 20 digits
+// or transfer-encoding, expect, connection, trailer and the empty line; together below this.
 constexpr std::size_t fixed_room = 256;
 
 std::size_t room_for_fields(const headers& fields) {

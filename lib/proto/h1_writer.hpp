@@ -1,7 +1,7 @@
 // h1_writer: the octets of an HTTP/1.1 request head and of a trailer section (RFC 9112 3, 7.1).
 //
-// What it is given has passed check_request; it adds the framing fields, writes Host first, and appends
-// the whole head to the queue in one piece. Called by h1_engine.
+// What it is given has passed check_request; it adds the framing fields, writes Host first, and
+// appends the whole head to the queue in one piece. Called by h1_engine.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@ namespace hearth::proto {
 struct h1_written_head {
     enum class framing : std::uint8_t { none, length, chunked };
     framing body = framing::none;
-    std::uint64_t length = 0;        ///< With `framing::length`.
-    bool asks_close = false;         ///< `connection: close` was sent.
-    bool asks_upgrade = false;       ///< An Upgrade field was sent: 101 may come.
+    std::uint64_t length = 0;   ///< With `framing::length`.
+    bool asks_close = false;    ///< `connection: close` was sent.
+    bool asks_upgrade = false;  ///< An Upgrade field was sent: 101 may come.
 };
 
 [[nodiscard]] h1_written_head write_head(const outgoing_head& head, base::byte_queue& out);

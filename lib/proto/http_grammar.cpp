@@ -10,8 +10,8 @@ namespace {
 constexpr std::uint64_t each_octet = 0x0101010101010101;
 constexpr std::uint64_t high_bits = each_octet * 0x80;
 
-/// True if one of the eight octets is below 0x20 or is DEL. Exact for all octets: those with the high
-/// bit set never count (the usual test for "has an octet less than n", n <= 128).
+/// True if one of the eight octets is below 0x20 or is DEL. Exact for all octets: those with the
+/// high bit set never count (the usual test for "has an octet less than n", n <= 128).
 bool has_control_octet(std::uint64_t eight) {
     const std::uint64_t below_space = (eight - each_octet * 0x20) & ~eight & high_bits;
     const std::uint64_t against_del = eight ^ (each_octet * 0x7f);

@@ -1,7 +1,7 @@
 // The octets HTTP is made of (RFC 9110 5.5, 5.6): classes, case-insensitive names, strict numbers.
 //
-// Shared by what reads responses and by what checks requests, so that both sides of the library mean
-// the same by "token" or "number". Pure functions; they never allocate.
+// Shared by what reads responses and by what checks requests, so that both sides of the library
+// mean the same by "token" or "number". Pure functions; they never allocate.
 #pragma once
 
 #include <array>

@@ -53,7 +53,11 @@ int memory_bio::on_write(BIO* bio, const char* source, int size) {
     BIO_clear_retry_flags(bio);
     if (size <= 0) return 0;
     auto* self = static_cast<memory_bio*>(BIO_get_data(bio));
-    self->output_.append(std::as_bytes(std::span(source, static_cast<std::size_t>(size))));
+    try {
+        self->output_.append(std::as_bytes(std::span(source, static_cast<std::size_t>(size))));
+    } catch (const std::bad_alloc&) {  // no exception may cross OpenSSL
+        return -1;
+    }
     return size;
 }
 
@@ -95,8 +99,8 @@ std::size_t memory_bio::next_record_size() const {
     const std::size_t available = pending();
     if (available < header_size) return 0;
     const auto type = std::to_integer<unsigned>(octet(0));
-    const std::size_t fragment = std::to_integer<std::size_t>(octet(3)) << 8U |
-                                 std::to_integer<std::size_t>(octet(4));
+    const std::size_t fragment =
+        std::to_integer<std::size_t>(octet(3)) << 8U | std::to_integer<std::size_t>(octet(4));
     const bool plausible = type >= first_content_type && type <= last_content_type &&
                            std::to_integer<unsigned>(octet(1)) == major_version &&
                            fragment <= max_fragment;

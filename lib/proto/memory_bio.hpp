@@ -1,8 +1,10 @@
-// memory_bio: what a TLS connection reads from and writes to, in memory; the two ends of a custom BIO.
+// memory_bio: what a TLS connection reads from and writes to, in memory; the two ends of a custom
+// BIO.
 //
-// Input is borrowed and read in place; what is left over is copied by `retain` and is then read before
-// anything borrowed later. OpenSSL is given whole records only, one per read:
-// - an incomplete record stays with us, so OpenSSL's read buffer is empty between records and released;
+// Input is borrowed and read in place; what is left over is copied by `retain` and is then read
+// before anything borrowed later. OpenSSL is given whole records only, one per read:
+// - an incomplete record stays with us, so OpenSSL's read buffer is empty between records and
+//   released;
 // - `has_record` is exact, and so is `pending`;
 // - with read-ahead on, a record costs one read call, not one for its header and one for its body.
 // A header that no TLS record can have is passed through as it is, for OpenSSL to reject.
@@ -39,8 +41,8 @@ public:
     /// True if a whole record is there (or something that cannot become one).
     [[nodiscard]] bool has_record() const;
 
-    /// At most `octets` more are stored, and at most as many more are read; beyond that the input is
-    /// over: `is_over_limit`, and reads fail. `no_limit` lifts it.
+    /// At most `octets` more are stored, and at most as many more are read; beyond that the input
+    /// is over: `is_over_limit`, and reads fail. `no_limit` lifts it.
     void limit_input(std::size_t octets);
     [[nodiscard]] bool is_over_limit() const { return over_limit_; }
     /// Makes every further read fail, also in the middle of a call of OpenSSL's.

@@ -1,5 +1,6 @@
-// The messages of an exchange as engines see them, whatever the HTTP version: the request head going
-// out, the events of the response coming in, and the check that refuses what must never be sent.
+// The messages of an exchange as engines see them, whatever the HTTP version: the request head
+// going out, the events of the response coming in, and the check that refuses what must never be
+// sent.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +29,9 @@ struct outgoing_head {
     bool has_body = false;        ///< False: no framing header but `content-length: 0` where due.
     std::optional<std::uint64_t> content_length;  ///< With a body: known length, else chunked.
     bool has_trailers = false;                    ///< With a body: forces chunked.
-    const headers* trailers = nullptr;  ///< If known already: their names are announced.
+    const headers* trailers = nullptr;            ///< If known already: their names are announced.
     bool expect_continue = false;
+    std::string_view protocol;  ///< h2, with CONNECT: `:protocol` (RFC 8441), a path as target.
 };
 
 enum class event_kind : std::uint8_t {
@@ -41,7 +43,10 @@ enum class event_kind : std::uint8_t {
     trailers,       ///< `fields` are the trailers.
     end,            ///< The response is complete; `reusable` says what of the connection.
     error,          ///< The exchange (h2: the stream) failed: `error`, `detail`.
-    goaway,         ///< No new exchanges (h2 GOAWAY).
+    goaway,         ///< No new exchanges (h2 GOAWAY): `http2_code`, `value`, `detail`.
+    settings,       ///< h2: the peer's settings came or changed; the engine's getters have them.
+    pong,           ///< h2: the answer to the ping whose payload is `value`.
+    writable,       ///< h2: a body that had to wait for room may be written again.
 };
 
 /// One event; each names its exchange. Pointers are the engine's, valid until its next call.
@@ -54,6 +59,9 @@ struct event {
     errc error = errc::internal;
     std::string_view detail;
     bool reusable = false;
+    bool is_unprocessed = false;   ///< With error: the peer has certainly not acted on the request.
+    std::uint32_t http2_code = 0;  ///< h2, with error and goaway: the code (RFC 9113 7).
+    std::uint64_t value = 0;       ///< pong: the payload; goaway: the last stream id.
 };
 
 /// Why a request was refused, as a sentence that names the field but never a value.
@@ -68,10 +76,11 @@ struct request_error {
 /// us); trailers that may not be trailers (RFC 9110 6.5.1), or that no body goes before.
 ///
 /// Of the fields that speak about the connection these are allowed: `connection` with the options
-/// close, keep-alive, te and upgrade (the last two only beside the field they name, and not close with
-/// keep-alive), `te: trailers`, `upgrade` with `connection: upgrade`, and `expect: 100-continue` with a
-/// body. `keep-alive` and `proxy-connection` are refused: the pool decides about connections, and a
-/// caller that has them forwards fields which must not be forwarded (RFC 9110 7.6.1).
+/// close, keep-alive, te and upgrade (the last two only beside the field they name, and not close
+/// with keep-alive), `te: trailers`, `upgrade` with `connection: upgrade`, and `expect:
+/// 100-continue` with a body. `keep-alive` and `proxy-connection` are refused: the pool decides
+/// about connections, and a caller that has them forwards fields which must not be forwarded (RFC
+/// 9110 7.6.1).
 [[nodiscard]] std::optional<request_error> check_request(const request& value,
                                                          std::string_view target);
 

@@ -18,17 +18,27 @@ bool is_alert(unsigned long code) {
            reason <= alert_offset + last_alert;
 }
 
+std::string alert_text(unsigned long code) {
+    // "tlsv13 alert certificate required": the version in it is where the alert was first defined.
+    const char* reason = ERR_reason_error_string(code);
+    const std::string_view text = reason != nullptr ? reason : "";
+    constexpr std::string_view mark = " alert ";
+    const auto place = text.find(mark);
+    std::string sentence = "the peer sent the alert ";
+    if (place == std::string_view::npos) {
+        return sentence + std::to_string(ERR_GET_REASON(code) - alert_offset);
+    }
+    sentence += '"';
+    sentence += text.substr(place + mark.size());
+    sentence += '"';
+    return sentence;
+}
+
 std::string text_of(unsigned long code) {
     if (ERR_SYSTEM_ERROR(code)) return "a system call failed";
+    if (is_alert(code)) return alert_text(code);
     const char* reason = ERR_reason_error_string(code);
     const std::string text = reason != nullptr ? reason : "error " + std::to_string(code);
-    if (is_alert(code)) {
-        // "tlsv13 alert certificate required": the version in it is that of the alert's first mention.
-        constexpr std::string_view mark = " alert ";
-        const auto place = text.find(mark);
-        const auto name = place == std::string::npos ? text : text.substr(place + mark.size());
-        return "the peer sent the alert \"" + name + '"';
-    }
     if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER) {
         return text + ": what the peer sent is not TLS";
     }

@@ -1,15 +1,15 @@
 // OpenSSL's error queue as text.
 //
-// The queue belongs to the thread, not to a connection: whoever calls OpenSSL clears it before a call
-// whose outcome depends on it (SSL_get_error) and leaves it empty behind.
+// The queue belongs to the thread, not to a connection: whoever calls OpenSSL clears it before a
+// call whose outcome depends on it (SSL_get_error) and leaves it empty behind.
 #pragma once
 
 #include <string>
 
 namespace hearth::proto {
 
-/// Takes everything out of this thread's error queue and says what it meant: the peer's alert by name,
-/// else OpenSSL's reason and, where it differs, the first cause. Never empty.
+/// Takes everything out of this thread's error queue and says what it meant: the peer's alert by
+/// name, else OpenSSL's reason and, where it differs, the first cause. Never empty.
 [[nodiscard]] std::string take_openssl_error();
 
 /// Empties this thread's error queue; nearly free if it is empty.

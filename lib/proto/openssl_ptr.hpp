@@ -1,7 +1,7 @@
 // Owning types for the OpenSSL handles that proto uses: a `unique_ptr` each, named `<type>_ptr`.
 //
-// The deleter is stateless, so each is as large as the pointer. Functions that take over a reference
-// get it by `release()`; the others borrow by `get()`.
+// The deleter is stateless, so each is as large as the pointer. Functions that take over a
+// reference get it by `release()`; the others borrow by `get()`.
 #pragma once
 
 #include <openssl/bio.h>

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <new>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -19,14 +20,18 @@
 namespace hearth::proto {
 namespace {
 
-// What a peer may send before the handshake is over. The largest honest part is the Certificate message
-// (100 KiB at most, see tls_profile.cpp), which can come with status responses and extensions.
+// What a peer may send before the handshake is over. The largest honest part is the Certificate
+// message (100 KiB at most, see tls_profile.cpp), which can come with status responses and
+// extensions.
 constexpr std::size_t max_handshake_input = 256 * 1024;
-// Post-handshake messages in a row without application data. Servers send two tickets, some four; key
-// updates come once in 2^24 records. Each costs us a key derivation, so a flood is an attack.
+// Post-handshake messages in a row without application data. Servers send two tickets, some four;
+// key updates come once in 2^24 records. Each costs us a key derivation, so a flood is an attack.
 constexpr unsigned max_idle_messages = 64;
-constexpr std::size_t max_fragment = 16384;    // plaintext octets of a record (RFC 8446 5.1)
-constexpr std::size_t record_overhead = 64;    // header, tag, nonce or padding, rounded up
+// What the peer may make us answer (key updates, warnings) while our output never runs empty. A
+// peer that asks and does not read would fill our memory; an honest one asks once in gigabytes.
+constexpr std::size_t max_unsent_answers = 16 * 1024;
+constexpr std::size_t max_fragment = 16384;  // plaintext octets of a record (RFC 8446 5.1)
+constexpr std::size_t record_overhead = 64;  // header, tag, nonce or padding, rounded up
 
 constexpr std::string_view alpn_http1 = "\x08http/1.1";
 constexpr std::string_view alpn_http2 = "\x02h2\x08http/1.1";
@@ -36,7 +41,7 @@ std::optional<peer_name> name_or_host(const std::string& name, const std::string
 }
 
 const std::shared_ptr<const tls_profile>& checked(const std::shared_ptr<const tls_profile>& given) {
-    HEARTH_ASSERT(given != nullptr);
+    if (given == nullptr) throw std::invalid_argument("tls_settings: profile is null");
     return given;
 }
 
@@ -97,6 +102,7 @@ private:
     [[nodiscard]] tls_step finish_handshake();
     void keep_renewed_session();
     [[nodiscard]] tls_step fail_handshake(int why);
+    [[nodiscard]] read_result read_records(std::span<std::byte> plain);
     [[nodiscard]] tls_status read_stopped(int result);
     void fail(errc code, std::string_view detail);
     void count_idle_messages();
@@ -112,6 +118,7 @@ private:
     bool peer_closed_ = false;
     bool close_sent_ = false;
     unsigned idle_messages_ = 0;
+    std::size_t unsent_answers_ = 0;
     errc error_code_{};
     std::string error_detail_;
 };
@@ -187,7 +194,8 @@ void tls_engine::implementation::set_session() {
 tls_step tls_engine::implementation::finish_handshake() {
     // Not every OpenSSL 3.0 checks that the answer was among our offers (RFC 7301 3.2).
     const std::string_view chosen = alpn();
-    if (!chosen.empty() && chosen != "http/1.1" && (chosen != "h2" || offered_alpn_ != alpn_http2)) {
+    if (!chosen.empty() && chosen != "http/1.1" &&
+        (chosen != "h2" || offered_alpn_ != alpn_http2)) {
         fail(errc::handshake_failed, "the peer chose an ALPN protocol that was not offered");
         return tls_step::failed;
     }
@@ -200,8 +208,8 @@ tls_step tls_engine::implementation::finish_handshake() {
     return tls_step::done;
 }
 
-// OpenSSL announces the ticket of a resumed connection for TLS 1.3 only; a TLS 1.2 server may renew as
-// well (RFC 5077 3.3).
+// OpenSSL announces the ticket of a resumed connection for TLS 1.3 only; a TLS 1.2 server may renew
+// as well (RFC 5077 3.3).
 void tls_engine::implementation::keep_renewed_session() {
     if (!offered_ || SSL_session_reused(ssl()) != 1 || SSL_version(ssl()) >= TLS1_3_VERSION) return;
     ssl_session_ptr current(SSL_get1_session(ssl()));
@@ -227,9 +235,21 @@ tls_step tls_engine::implementation::fail_handshake(int why) {
 
 tls_engine::read_result tls_engine::implementation::decrypt(std::span<std::byte> plain) {
     HEARTH_ASSERT(is_established() || state_ == state::failed);
-    read_result result;
     if (!is_established()) return {0, tls_status::failed};
     if (peer_closed_) return {0, tls_status::closed};
+    const std::size_t queued = bio_.output().size();
+    if (queued == 0) unsent_answers_ = 0;
+    read_result result = read_records(plain);
+    unsent_answers_ += bio_.output().size() - queued;
+    if (unsent_answers_ > max_unsent_answers && is_established()) {
+        fail(errc::peer_tls_error, "the peer asks for answers that it does not read");
+        result.status = tls_status::failed;
+    }
+    return result;
+}
+
+tls_engine::read_result tls_engine::implementation::read_records(std::span<std::byte> plain) {
+    read_result result;
     clear_openssl_errors();
     while (result.size < plain.size()) {
         if (!has_record()) {  // saves the call that would find nothing
@@ -309,16 +329,16 @@ void tls_engine::implementation::fail(errc code, std::string_view detail) {
     clear_openssl_errors();
 }
 
-// Watches every message that follows the handshake, and ends the input from within OpenSSL's loop if
-// there is nothing but such messages.
+// Watches every message that follows the handshake, and ends the input from within OpenSSL's loop
+// if there is nothing but such messages.
 void tls_engine::implementation::count_idle_messages() {
     SSL_set_msg_callback_arg(ssl(), this);
-    SSL_set_msg_callback(ssl(), [](int is_sent, int, int type, const void*, std::size_t, SSL*,
-                                   void* self) {
-        if (is_sent != 0 || type != SSL3_RT_HANDSHAKE) return;
-        auto& engine = *static_cast<implementation*>(self);
-        if (++engine.idle_messages_ > max_idle_messages) engine.bio_.refuse_input();
-    });
+    SSL_set_msg_callback(
+        ssl(), [](int is_sent, int, int type, const void*, std::size_t, SSL*, void* self) {
+            if (is_sent != 0 || type != SSL3_RT_HANDSHAKE) return;
+            auto& engine = *static_cast<implementation*>(self);
+            if (++engine.idle_messages_ > max_idle_messages) engine.bio_.refuse_input();
+        });
 }
 
 tls_engine::tls_engine(const tls_settings& settings)

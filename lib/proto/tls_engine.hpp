@@ -1,12 +1,18 @@
-// tls_engine: the client side of one TLS connection over memory, sans I/O (OpenSSL with custom BIOs).
+// tls_engine: the client side of one TLS connection over memory, sans I/O (OpenSSL with custom
+// BIOs).
 //
-// Handshake work happens only in `step()`: until it says done, `receive` merely stores. That is what lets
-// core decide which handshake gets the CPU. Input is borrowed and read in place:
+// Handshake work happens only in `step()`: until it says done, `receive` merely stores. That is
+// what lets core decide which handshake gets the CPU. Input is borrowed and read in place:
 //   receive(ciphertext)  ->  step() or decrypt() while they make progress  ->  retain()
-// `retain` copies what was not consumed into a buffer of the engine; `receive` after it appends logically
-// behind what is held. Output is appended to `output()`, in whole records.
-// An established, idle engine holds no buffer of ours, and OpenSSL's are released
+// `retain` copies what was not consumed into a buffer of the engine; `receive` after it appends
+// logically behind what is held. Output is appended to `output()`, in whole records. An
+// established, idle engine holds no buffer of ours, and OpenSSL's are released
 // (SSL_MODE_RELEASE_BUFFERS).
+//
+// Bounds: 256 KiB of input until the handshake is done (then `step` fails); 64 handshake messages
+// in a row and 16 KiB of unsent answers afterwards (then `decrypt` fails). Not bounded here: what
+// the caller lets `retain` hold of an established connection, and what it encrypts. Renegotiation
+// is refused. Nothing a peer sends throws.
 #pragma once
 
 #include <cstddef>
@@ -25,9 +31,9 @@ namespace hearth::proto {
 
 struct tls_settings {
     std::shared_ptr<const tls_profile> profile;
-    std::string host;             ///< The origin's host: DNS name or IP literal without brackets.
+    std::string host;  ///< The origin's host: DNS name or IP literal without brackets.
     std::uint16_t port = 443;
-    bool offer_http2 = false;     ///< ALPN "h2" before "http/1.1"; else "http/1.1" alone.
+    bool offer_http2 = false;               ///< ALPN "h2" before "http/1.1"; else "http/1.1" alone.
     tls_session_cache* sessions = nullptr;  ///< Must outlive the engine; null = no resumption.
 };
 
@@ -60,7 +66,8 @@ public:
     void retain();
     /// Octets received and not consumed yet.
     [[nodiscard]] std::size_t pending_input() const;
-    /// True if a complete record is there, so that a `step` can do something.
+    /// True if a complete record is there, so that a `step` or `decrypt` can do something (also if
+    /// octets are decrypted already that the last buffer had no room for).
     [[nodiscard]] bool has_complete_record() const;
 
     // Handshake.
@@ -72,7 +79,9 @@ public:
         std::size_t size = 0;
         tls_status status = tls_status::want_input;
     };
-    /// Decrypts as many records as fit.
+    /// Decrypts as many records as fit. What `status` says comes behind the `size` octets, which
+    /// are good whatever it is. Without close_notify the end of the connection is a truncation;
+    /// only the caller knows whether that matters.
     [[nodiscard]] read_result decrypt(std::span<std::byte> plain);
     /// Encrypts all of `plain` into full records appended to the output; false: `error_*`.
     [[nodiscard]] bool encrypt(std::span<const std::byte> plain);
@@ -85,7 +94,7 @@ public:
     [[nodiscard]] bool resumed() const;
     [[nodiscard]] std::string_view version() const;  ///< "TLSv1.3"
     [[nodiscard]] std::string_view cipher() const;
-    [[nodiscard]] std::string_view alpn() const;     ///< Empty if none was chosen.
+    [[nodiscard]] std::string_view alpn() const;  ///< Empty if none was chosen.
     /// certificate_rejected, handshake_failed, peer_tls_error.
     [[nodiscard]] errc error_code() const;
     /// A sentence: what failed, the peer's alert or OpenSSL's reason, names concerned.

@@ -1,3 +1,5 @@
+// tls_profile: options and PEM texts into one SSL_CTX, or a sentence that says what is wrong with
+// them.
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -8,8 +10,8 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <new>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -30,8 +32,8 @@ using proto::take_openssl_error;
 using proto::tls_hooks;
 using proto::x509_ptr;
 
-// The largest Certificate message taken from a peer. OpenSSL's default is 100 KiB as well; long chains
-// of real servers stay below 10.
+// The largest Certificate message taken from a peer. OpenSSL's default is 100 KiB as well; long
+// chains of real servers stay below 10.
 constexpr long max_certificate_list = 100 * 1024;
 constexpr const char* default_groups = "X25519:P-256:P-384";
 
@@ -47,8 +49,10 @@ void require(bool is_ok, const std::string& what) {
 std::string read_file(const std::string& field, const std::string& path) {
     errno = 0;
     std::ifstream file(path, std::ios::binary);
-    std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    if (file.is_open() && !file.bad() && !text.empty()) return text;
+    std::ostringstream content;
+    content << file.rdbuf();
+    std::string text = content.str();
+    if (file.is_open() && !text.empty()) return text;
     const std::string why = errno != 0 ? std::strerror(errno) : "it is empty";
     refuse(field + ": cannot read \"" + path + "\": " + why);
 }
@@ -74,14 +78,14 @@ bio_ptr open_text(const std::string& text) {
     return bio;
 }
 
-// Never asks the terminal for a pass phrase, which is what OpenSSL does when it is not told otherwise.
+// Never asks the terminal for a pass phrase, which is what OpenSSL does when it is not told
+// otherwise.
 int refuse_pass_phrase(char*, int, int, void*) { return -1; }
 
 std::vector<x509_ptr> parse_certificates(const pem_input& input) {
     const bio_ptr bio = open_text(input.text);
     std::vector<x509_ptr> certificates;
-    while (x509_ptr each{
-        PEM_read_bio_X509_AUX(bio.get(), nullptr, &refuse_pass_phrase, nullptr)}) {
+    while (x509_ptr each{PEM_read_bio_X509_AUX(bio.get(), nullptr, &refuse_pass_phrase, nullptr)}) {
         certificates.push_back(std::move(each));
     }
     const unsigned long end = ERR_peek_last_error();
@@ -95,8 +99,7 @@ std::vector<x509_ptr> parse_certificates(const pem_input& input) {
 
 evp_pkey_ptr parse_key(const pem_input& input) {
     const bio_ptr bio = open_text(input.text);
-    evp_pkey_ptr key(
-        PEM_read_bio_PrivateKey(bio.get(), nullptr, &refuse_pass_phrase, nullptr));
+    evp_pkey_ptr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, &refuse_pass_phrase, nullptr));
     require(key != nullptr, input.name + " holds no usable private key without pass phrase");
     return key;
 }
@@ -158,6 +161,7 @@ int keep_session(SSL* ssl, SSL_SESSION* session) noexcept {
         hooks->sessions->store(hooks->profile, hooks->session_key, std::move(owned));
     } catch (const std::exception&) {  // out of memory: it is only a ticket
     }
+    clear_openssl_errors();  // else SSL_get_error takes them for the connection's
     return 1;
 }
 
@@ -271,8 +275,7 @@ void tls_profile::implementation::set_callbacks() {
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
         return;
     }
-    SSL_CTX_set_session_cache_mode(context,
-                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context, &keep_session);
 }
 

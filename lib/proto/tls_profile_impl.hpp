@@ -1,7 +1,7 @@
 // What a tls_profile is inside: one SSL_CTX, the pins, the key log, and a number that names it.
 //
-// Everything is set up by the constructor and constant afterwards; the SSL_CTX is shared by the engines
-// of all threads, which OpenSSL allows as long as nobody changes it.
+// Everything is set up by the constructor and constant afterwards; the SSL_CTX is shared by the
+// engines of all threads, which OpenSSL allows as long as nobody changes it.
 #pragma once
 
 #include <cstdint>

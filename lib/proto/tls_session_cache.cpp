@@ -35,11 +35,10 @@ bool is_tls_1_3(const SSL_SESSION* session) {
 }  // namespace
 
 std::time_t session_expiry(const SSL_SESSION* session) {
-    const auto hint =
-        static_cast<std::time_t>(SSL_SESSION_get_ticket_lifetime_hint(session));
+    const auto hint = static_cast<std::time_t>(SSL_SESSION_get_ticket_lifetime_hint(session));
     std::time_t lifetime = hint;
-    // Before TLS 1.3 a hint of zero leaves the lifetime to the client (RFC 5077 3.3); from TLS 1.3 on
-    // it means that the ticket is dead already.
+    // Before TLS 1.3 a hint of zero leaves the lifetime to the client (RFC 5077 3.3); from TLS 1.3
+    // on it means that the ticket is dead already.
     if (hint == 0 && !is_tls_1_3(session)) lifetime = SSL_SESSION_get_timeout(session);
     const std::time_t from = SSL_SESSION_get_time(session);
     const auto* peer = SSL_SESSION_get0_peer(const_cast<SSL_SESSION*>(session));
@@ -73,8 +72,8 @@ void tls_session_cache::implementation::store(std::uint64_t profile, std::string
     tickets.push_back({std::move(session), expires, single_use});
 }
 
-ssl_session_ptr tls_session_cache::implementation::take(std::uint64_t profile,
-                                                        std::string_view key, std::time_t now) {
+ssl_session_ptr tls_session_cache::implementation::take(std::uint64_t profile, std::string_view key,
+                                                        std::time_t now) {
     const auto place = find(profile, key);
     if (place == shelves_.end()) return nullptr;
     auto& tickets = place->tickets;

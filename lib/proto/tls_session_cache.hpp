@@ -1,9 +1,9 @@
 // tls_session_cache: session tickets by origin and trust profile, for one shard (not thread-safe).
 //
-// A key is everything trust depends on: the profile (its identity, not its contents), the name sent and
-// verified, host and port. Nothing is ever offered across keys. TLS 1.3 tickets are handed out once
-// (RFC 8446 C.4); TLS 1.2 sessions may be used again. Bounded: per key, and in total (the least
-// recently used key goes first). Expired tickets are never handed out.
+// A key is everything trust depends on: the profile (its identity, not its contents), the name sent
+// and verified, host and port. Nothing is ever offered across keys. TLS 1.3 tickets are handed out
+// once (RFC 8446 C.4); TLS 1.2 sessions may be used again. Bounded: per key, and in total (the
+// least recently used key goes first). Expired tickets are never handed out.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,8 @@
 // The shelves behind tls_session_cache: OpenSSL sessions by profile and key.
 //
-// A profile is named by its number, which is never given twice, so a dead profile's sessions can never
-// be offered for a new one that happens to live at the same address. Time is the wall clock in seconds,
-// as tickets count it, and is passed in.
+// A profile is named by its number, which is never given twice, so a dead profile's sessions can
+// never be offered for a new one that happens to live at the same address. Time is the wall clock
+// in seconds, as tickets count it, and is passed in.
 //
 // Called by tls_engine (which takes) and by OpenSSL's callback for new sessions (which stores).
 #pragma once

@@ -10,10 +10,10 @@
 namespace hearth::proto {
 namespace {
 
-constexpr std::size_t max_name_size = 253;     // of a DNS name in text (RFC 1035 2.3.4)
-constexpr std::size_t max_quoted_size = 200;   // of anything quoted from a certificate
+constexpr std::size_t max_name_size = 253;    // of a DNS name in text (RFC 1035 2.3.4)
+constexpr std::size_t max_quoted_size = 200;  // of anything quoted from a certificate
 constexpr int max_quoted_names = 8;
-constexpr std::size_t pin_text_size = 44;      // base64 of 32 octets
+constexpr std::size_t pin_text_size = 44;  // base64 of 32 octets
 
 // What a memory BIO has collected, cut to a size fit for a sentence.
 std::string take_text(BIO* bio) {
@@ -141,9 +141,8 @@ std::optional<spki_digest> digest_spki(const X509* certificate) {
     unsigned char* encoded = nullptr;
     const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &encoded);
     if (size <= 0) return std::nullopt;
-    const std::unique_ptr<unsigned char, decltype([](unsigned char* octets) {
-                              OPENSSL_free(octets);
-                          })>
+    const std::unique_ptr<unsigned char,
+                          decltype([](unsigned char* octets) { OPENSSL_free(octets); })>
         owner(encoded);
     spki_digest digest;
     unsigned int digest_size = 0;

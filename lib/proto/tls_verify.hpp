@@ -1,5 +1,5 @@
-// Verification of the peer: whose name must be certified, the check itself, pins, and the sentence that
-// says why a certificate was refused.
+// Verification of the peer: whose name must be certified, the check itself, pins, and the sentence
+// that says why a certificate was refused.
 //
 // Names are matched against subject alternative names only; the common name is never looked at
 // (RFC 9110 4.3.4). A wildcard stands for the whole left-most label.
@@ -24,8 +24,8 @@ struct peer_name {
     bool is_address = false;  ///< An IP literal: matched against iPAddress, never sent as SNI.
 };
 
-/// Empty if `host` cannot be a name in TLS: empty, longer than 253 octets, or with an octet that is not
-/// graphic ASCII.
+/// Empty if `host` cannot be a name in TLS: empty, longer than 253 octets, or with an octet that is
+/// not graphic ASCII.
 [[nodiscard]] std::optional<peer_name> make_peer_name(std::string_view host);
 
 /// Makes the verification of `ssl` insist on `name`. False if OpenSSL refuses the name.
@@ -37,8 +37,8 @@ struct peer_name {
 /// The digest a pin for `certificate` holds; empty if its key cannot be encoded.
 [[nodiscard]] std::optional<spki_digest> digest_spki(const X509* certificate);
 
-/// OpenSSL's certificate callback (SSL_CTX_set_cert_verify_callback) for all engines; `profile` is the
-/// tls_profile::implementation. What it refuses, it explains in `tls_hooks::rejection`.
+/// OpenSSL's certificate callback (SSL_CTX_set_cert_verify_callback) for all engines; `profile` is
+/// the tls_profile::implementation. What it refuses, it explains in `tls_hooks::rejection`.
 int verify_peer(X509_STORE_CTX* store, void* profile) noexcept;
 
 }  // namespace hearth::proto

@@ -132,6 +132,8 @@ public:
     // Any thread.
     /// Runs `work` on the worker's thread: at once if this is it.
     void submit(std::function<void()> work);
+    /// The same, but never at once: in the order of these calls.
+    void submit_later(std::function<void()> work) { mailbox_->post(std::move(work)); }
     [[nodiscard]] bool is_gone() const { return is_gone_.load(std::memory_order_acquire); }
 
 private:

@@ -21,7 +21,8 @@ struct responder::ticket {
     ticket(const ticket&) = delete;
     ticket& operator=(const ticket&) = delete;
     ~ticket() {
-        owner->submit([exchange = owner] { exchange->abandon(); });
+        // Always behind what other threads have asked for before, even on the worker's thread.
+        owner->submit_later([exchange = owner] { exchange->abandon(); });
     }
 
     void add(internal::step next) const {

@@ -165,26 +165,30 @@ void server::close_all_connections(close_kind kind) {
 
 void server::restart(std::chrono::milliseconds downtime) {
     on_every_worker([this, downtime](worker& each) {
-        if (&each == &first()) {
-            is_down_ = true;
-            update_listener();
-            if (!downtime_timer_) downtime_timer_.emplace(each.context());
-            downtime_timer_->expires_after(downtime);
-            downtime_timer_->async_wait([this](error_code error) {
-                if (error) return;
-                is_down_ = false;
-                update_listener();
-            });
-        }
+        if (&each == &first()) go_down(downtime);
         each.close_connections(close_kind::clean);
     });
     if (downtime.count() != 0) return;
-    const auto come_up = [this](worker& each) {
-        if (&each != &first()) return;
-        is_down_ = false;
-        update_listener();
-    };
-    on_every_worker(come_up);
+    on_every_worker([this](worker& each) {
+        if (&each == &first()) come_up();
+    });
+}
+
+void server::go_down(std::chrono::milliseconds downtime) {
+    is_down_ = true;
+    ++restarts_;
+    update_listener();
+    if (downtime.count() == 0 || is_stopping_) return;
+    if (!downtime_timer_) downtime_timer_.emplace(first().context());
+    downtime_timer_->expires_after(downtime);
+    downtime_timer_->async_wait([this, current = restarts_](error_code error) {
+        if (!error && current == restarts_) come_up();
+    });
+}
+
+void server::come_up() {
+    is_down_ = false;
+    update_listener();
 }
 
 void server::set_refusing(bool is_refusing) {
@@ -202,17 +206,19 @@ void server::watch(std::chrono::milliseconds interval, watch_hook hook) {
     const auto shared = std::make_shared<watch_hook>(std::move(hook));
     on_every_worker([this, interval, shared](worker& each) {
         if (&each != &first()) return;
-        watch_timer_.reset();
+        ++watches_;
+        if (watch_timer_) watch_timer_->cancel();
         if (!*shared || is_stopping_) return;
-        watch_timer_.emplace(each.context(), interval);
+        if (!watch_timer_) watch_timer_.emplace(each.context());
+        watch_timer_->expires_after(interval);
         arm_watch(interval, shared);
     });
 }
 
 void server::arm_watch(std::chrono::milliseconds interval,
                        const std::shared_ptr<watch_hook>& hook) {
-    watch_timer_->async_wait([this, interval, hook](error_code error) {
-        if (error) return;
+    watch_timer_->async_wait([this, interval, hook, current = watches_](error_code error) {
+        if (error || current != watches_) return;
         watch_timer_->expires_at(watch_timer_->expiry() + interval);
         arm_watch(interval, hook);
         (*hook)(counts_.snapshot());
@@ -224,10 +230,9 @@ void server::stop() {
     if (std::exchange(is_stopped_, true)) return;
     first().call([this] {
         is_stopping_ = true;
+        ++restarts_;
+        ++watches_;
         update_listener();
-        downtime_timer_.reset();
-        retry_timer_.reset();
-        watch_timer_.reset();
     });
     for (const auto& each : workers_) each->stop();
 }

@@ -57,6 +57,8 @@ private:
     // On the first worker only.
     void open_listener(boost::system::error_code& error);
     void update_listener();
+    void go_down(std::chrono::milliseconds downtime);
+    void come_up();
     void accept_next();
     void deliver(worker& target, tcp::socket socket);
     void retry_later();
@@ -83,7 +85,10 @@ private:
     std::optional<asio::steady_timer> retry_timer_;
     std::optional<asio::steady_timer> watch_timer_;
     std::uint64_t next_connection_ = 0;
+    // Handlers that are already queued when their reason has gone see that the number is another.
     std::uint64_t listener_generation_ = 0;
+    std::uint64_t restarts_ = 0;
+    std::uint64_t watches_ = 0;
     bool is_refusing_ = false;
     bool is_down_ = false;
     bool is_stopping_ = false;

@@ -131,6 +131,16 @@ TEST(SendErrorTest, WhatTellsTheWholeStory) {
     EXPECT_EQ(error.failure().attempt, 2U);
 }
 
+TEST(SendErrorTest, WhatSaysADialErrorOnce) {
+    failure why;
+    why.detail = why.dial_detail = "10.0.0.1:443: Connection refused.";
+    why.dial_error = errc::connect_failed;
+    const send_error error(errc::connect_failed, why);
+    EXPECT_STREQ(error.what(),
+                 "The TCP connect failed at every address of the host. "
+                 "10.0.0.1:443: Connection refused.");
+}
+
 TEST(SendErrorTest, WhatOmitsWhatIsNotKnown) {
     const send_error error(errc::client_closed, {});
     EXPECT_EQ(error.what(), make_error_code(errc::client_closed).message());

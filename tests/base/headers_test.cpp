@@ -54,10 +54,9 @@ TEST(HeadersTest, FoldsOnlyAsciiLetters) {
 TEST(HeadersTest, SetsInThePlaceOfTheFirst) {
     headers fields{{"a", "1"}, {"b", "2"}, {"A", "3"}, {"c", "4"}, {"a", "5"}};
     fields.set("A", "long enough not to fit the place of the old one");
-    EXPECT_EQ(contents(fields),
-              (pairs{{"A", "long enough not to fit the place of the old one"},
-                     {"b", "2"},
-                     {"c", "4"}}));
+    EXPECT_EQ(
+        contents(fields),
+        (pairs{{"A", "long enough not to fit the place of the old one"}, {"b", "2"}, {"c", "4"}}));
 }
 
 TEST(HeadersTest, SetsWhatWasNotThereAtTheEnd) {
@@ -158,9 +157,18 @@ TEST(HeadersTest, AgreesWithASimpleModelOverRandomChanges) {
         const std::string value(random.below(60), static_cast<char>('a' + random.below(26)));
         switch (random.below(8)) {
             case 0:
-            case 1: fields.add(name, value); expected.fields.emplace_back(name, value); break;
-            case 2: fields.erase(name); expected.erase(name); break;
-            default: fields.set(name, value); expected.set(name, value); break;
+            case 1:
+                fields.add(name, value);
+                expected.fields.emplace_back(name, value);
+                break;
+            case 2:
+                fields.erase(name);
+                expected.erase(name);
+                break;
+            default:
+                fields.set(name, value);
+                expected.set(name, value);
+                break;
         }
         ASSERT_EQ(contents(fields), expected.fields) << "step " << i;
     }

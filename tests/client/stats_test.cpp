@@ -5,8 +5,6 @@
 #include <set>
 #include <string>
 
-#include "hearth/version.hpp"
-
 namespace hearth {
 namespace {
 
@@ -48,8 +46,6 @@ TEST(StatsTest, TotalAddsCountsAndTakesTheOldestWait) {
 }
 
 TEST(StatsTest, TotalOfNothingIsZero) { EXPECT_EQ(stats{}.total().opened, 0U); }
-
-TEST(VersionTest, HeaderAndLibraryAgree) { EXPECT_STREQ(version(), HEARTH_VERSION_STRING); }
 
 }  // namespace
 }  // namespace hearth

@@ -1,4 +1,5 @@
-// Exchanges: assignment, waiting, the bounds of the queue, cancelling, and what a freed connection does.
+// Exchanges: assignment, waiting, the bounds of the queue, cancelling, and what a freed connection
+// does.
 #include "core/pool_core.hpp"
 
 #include "core/pool_harness.hpp"

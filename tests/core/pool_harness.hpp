@@ -1,5 +1,5 @@
-// What tests of the pool share: a pool_core with short names for its inputs, a clock, and the actions it
-// gave so far. Every input drains the actions and checks all invariants.
+// What tests of the pool share: a pool_core with short names for its inputs, a clock, and the
+// actions it gave so far. Every input drains the actions and checks all invariants.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/assert.hpp"
 #include "core/pool_core.hpp"
 
 namespace hearth::core {
@@ -64,8 +65,7 @@ public:
         connected(connection);
         ready(connection, facts);
     }
-    void fail_dial(connection_id connection,
-                   dial_failure failure = dial_failure::connect_failed) {
+    void fail_dial(connection_id connection, dial_failure failure = dial_failure::connect_failed) {
         pool.on_dial_failed(now, connection, failure);
         drain_actions();
     }
@@ -89,6 +89,7 @@ public:
         action next;
         while (pool.poll_action(next)) actions.push_back(next);
         pool.check_invariants();
+        EXPECT_EQ(base::invariants_broken(), 0U);  // where they do not abort
     }
 
     // What the pool did.

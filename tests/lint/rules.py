@@ -10,7 +10,7 @@ STD_HEADER = re.compile(r"^[a-z_0-9]+$")
 
 # Which includes a layer may have. A file of its own layer is always allowed.
 LAYER_INCLUDES = {
-    "base": r"hearth/(error|headers|version)\.hpp$|boost/(system|assert)",
+    "base": r"hearth/(body|error|headers|version)\.hpp$|boost/(system|assert)",
     "core": r"base/|hearth/(config|error|origin|stats|tls|version)\.hpp$",
     "proto": r"base/|hearth/|boost/(system|beast/http|beast/core/detail/base64)|"
              r"boost/asio/buffer\.hpp$|boost/beast/(http|core/(buffer_traits|string))|"
@@ -41,8 +41,8 @@ BANNED_CALLS = [
     (r"(?<![\w:])(std::)?(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atof|strtok)\s*\(",
      "unsafe C function"),
     (r"(?<![\w:.>])(std::)?(rand|srand|system)\s*\(", "rand() and system() are banned"),
-    (r"(?<![\w.])\bnew\s+[\w:(]", "raw new: use make_unique, values or slabs"),
-    (r"\bdelete\b(?!\s*;|d)\s*(\[\s*\])?\s*[\w(*]", "raw delete: use RAII types"),
+    (r"(?<![\w.])(?<!operator )\bnew\s+[\w:(]", "raw new: use make_unique, values or slabs"),
+    (r"(?<!operator )\bdelete\b(?!\s*;|d)\s*(\[\s*\])?\s*[\w(*]", "raw delete: use RAII types"),
     (r"\bstd::(views::|ranges::(views|subrange|stable_partition|partition|remove|remove_if|unique|"
      r"rotate|search|equal_range)\b)", "clang 14 does not compile this with libstdc++ 12"),
     (r"\bstd::endl\b", "std::endl flushes: write a newline"),

@@ -75,8 +75,8 @@ TEST(H1EngineCloseTest, FailsAfterInformationalResponsesOnly) {
 }
 
 TEST(H1EngineCloseTest, EndsRawOctetsByAnOrderlyEndOnly) {
-    testing::script what{.method = "CONNECT", .response = "HTTP/1.1 200 OK\r\n\r\nraw",
-                         .close = ending::clean};
+    testing::script what{
+        .method = "CONNECT", .response = "HTTP/1.1 200 OK\r\n\r\nraw", .close = ending::clean};
     EXPECT_EQ(run(what).entries().back(), "end");
     what.close = ending::broken;
     EXPECT_TRUE(is_error(run(what).entries().back(), errc::peer_truncated));

@@ -27,8 +27,9 @@ std::string code(errc error) { return "error " + std::to_string(static_cast<int>
 /// The event before the last, and the last, of all that the script gave.
 void expect_refused(const std::string& response, const std::string& before) {
     const std::string log = run_all_ways({.response = response});
-    EXPECT_TRUE(log.starts_with(before + code(errc::peer_protocol_error)))
-        << "response:\n" << response << "\nlog:\n" << log;
+    EXPECT_TRUE(log.starts_with(before + code(errc::peer_protocol_error))) << "response:\n"
+                                                                           << response << "\nlog:\n"
+                                                                           << log;
     EXPECT_EQ(log.find('\n', before.size()), log.size() - 1) << "more than one event: " << log;
 }
 
@@ -116,7 +117,8 @@ TEST(H1EngineHostileTest, RefusesBadFieldLines) {
         "A: b\x0b\r\n",
         "A: b\x0c\r\n",
         "A: b\x7f\r\n",
-        "A: 12345678\x1f" "9012345678\r\n",
+        "A: 12345678\x1f"
+        "9012345678\r\n",
         "Connection: a b\r\n",
         "Connection: \"close\"\r\n",
         "Connection: close; x\r\n",
@@ -128,11 +130,31 @@ TEST(H1EngineHostileTest, RefusesBadFieldLines) {
 }
 
 TEST(H1EngineHostileTest, RefusesDoubtfulContentLengths) {
-    const std::vector<std::string> values{
-        "",     "+5",   "-5",  "-0",  "0x5",  "5x",  "5 5",     "5,5",
-        "5, 5", "5,",   ",5",  "5;",  "5.0",  "5e0", "1_0",     "\"5\"",
-        "five", "5 a",  "0b1", "\xC2\xB2", "18446744073709551616", "18446744073709551621",
-        "36893488147419103237", "99999999999999999999999999999999", "5\t5"};
+    const std::vector<std::string> values{"",
+                                          "+5",
+                                          "-5",
+                                          "-0",
+                                          "0x5",
+                                          "5x",
+                                          "5 5",
+                                          "5,5",
+                                          "5, 5",
+                                          "5,",
+                                          ",5",
+                                          "5;",
+                                          "5.0",
+                                          "5e0",
+                                          "1_0",
+                                          "\"5\"",
+                                          "five",
+                                          "5 a",
+                                          "0b1",
+                                          "\xC2\xB2",
+                                          "18446744073709551616",
+                                          "18446744073709551621",
+                                          "36893488147419103237",
+                                          "99999999999999999999999999999999",
+                                          "5\t5"};
     for (const std::string& value : values) {
         expect_refused("HTTP/1.1 200 OK\r\nContent-Length: " + value + "\r\n\r\nhello", "");
     }
@@ -155,25 +177,40 @@ TEST(H1EngineHostileTest, RefusesRepeatedAndConflictingLengths) {
 }
 
 TEST(H1EngineHostileTest, RefusesTransferEncodingsThatAreNotExactlyChunked) {
-    const std::vector<std::string> values{
-        "",          "identity",       "gzip",           "gzip, chunked", "chunked, gzip",
-        "chunked, chunked", "chunked,", ",chunked",       "chunked;q=1",   "chunked x",
-        "xchunked",  "chunkedx",       "\"chunked\"",    "x-chunked",     "chunked , identity"};
+    const std::vector<std::string> values{"",
+                                          "identity",
+                                          "gzip",
+                                          "gzip, chunked",
+                                          "chunked, gzip",
+                                          "chunked, chunked",
+                                          "chunked,",
+                                          ",chunked",
+                                          "chunked;q=1",
+                                          "chunked x",
+                                          "xchunked",
+                                          "chunkedx",
+                                          "\"chunked\"",
+                                          "x-chunked",
+                                          "chunked , identity"};
     for (const std::string& value : values) {
         expect_refused("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + value + "\r\n\r\n0\r\n\r\n", "");
     }
-    expect_refused("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"
-                   "\r\n0\r\n\r\n", "");
-    expect_refused("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"
-                   "\r\n0\r\n\r\n", "");
+    expect_refused(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"
+        "\r\n0\r\n\r\n",
+        "");
+    expect_refused(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"
+        "\r\n0\r\n\r\n",
+        "");
     expect_refused("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "");
 }
 
 TEST(H1EngineHostileTest, RefusesTheSameFramingWhereNoBodyCanBe) {
     for (const std::string_view method : {"HEAD", "CONNECT"}) {
-        for (const std::string field : {"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
-                                        "Content-Length: +5\r\n", "Transfer-Encoding: gzip\r\n",
-                                        "Content-Length: 1\r\nContent-Length: 2\r\n"}) {
+        for (const std::string field :
+             {"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Content-Length: +5\r\n",
+              "Transfer-Encoding: gzip\r\n", "Content-Length: 1\r\nContent-Length: 2\r\n"}) {
             const std::string log = run_all_ways(
                 {.method = method, .response = "HTTP/1.1 200 OK\r\n" + field + "\r\n"});
             EXPECT_TRUE(log.starts_with(code(errc::peer_protocol_error))) << log;
@@ -185,16 +222,47 @@ const std::string chunked_head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\
 const std::string chunked_log = "head 200 v11 'OK' {Transfer-Encoding=chunked}\n";
 
 TEST(H1EngineHostileTest, RefusesBadChunkLines) {
-    const std::vector<std::string> lines{
-        "\r\n",          "+5\r\n",         "-5\r\n",       "0x5\r\n",      " 5\r\n",
-        "\t5\r\n",       "5 \r\n",         "5\t\r\n",      "5 5\r\n",      "5,5\r\n",
-        "g\r\n",         "5h\r\n",         "5\n",          "5\r\r\n",      "5\rx\r\n",
-        "\n5\r\n",       "\r\n5\r\n",      "5;\r\n",       "5; \r\n",      "5;=x\r\n",
-        "5;a=\r\n",      "5;a=b \r\n",     "5;a b\r\n",    "5;a=\"b\r\n",  "5;a=\"b\"c\r\n",
-        "5;a\n",         "5;a=b\n",        "5;a=\"\n\"\r\n", "5;\x01\r\n",  "5;a=\"\\\r\n",
-        "00000000000000005\r\n",           "10000000000000000\r\n",
-        "ffffffffffffffffff\r\n",         raw("5\0\r\n"),   raw("5;a=\0\r\n"),
-        "5;a=\"\x7f\"\r\n", ";5\r\n", "5:\r\n", "5.\r\n", "\xEF\xBC\x95\r\n", "5 ; a = \r\n"};
+    const std::vector<std::string> lines{"\r\n",
+                                         "+5\r\n",
+                                         "-5\r\n",
+                                         "0x5\r\n",
+                                         " 5\r\n",
+                                         "\t5\r\n",
+                                         "5 \r\n",
+                                         "5\t\r\n",
+                                         "5 5\r\n",
+                                         "5,5\r\n",
+                                         "g\r\n",
+                                         "5h\r\n",
+                                         "5\n",
+                                         "5\r\r\n",
+                                         "5\rx\r\n",
+                                         "\n5\r\n",
+                                         "\r\n5\r\n",
+                                         "5;\r\n",
+                                         "5; \r\n",
+                                         "5;=x\r\n",
+                                         "5;a=\r\n",
+                                         "5;a=b \r\n",
+                                         "5;a b\r\n",
+                                         "5;a=\"b\r\n",
+                                         "5;a=\"b\"c\r\n",
+                                         "5;a\n",
+                                         "5;a=b\n",
+                                         "5;a=\"\n\"\r\n",
+                                         "5;\x01\r\n",
+                                         "5;a=\"\\\r\n",
+                                         "00000000000000005\r\n",
+                                         "10000000000000000\r\n",
+                                         "ffffffffffffffffff\r\n",
+                                         raw("5\0\r\n"),
+                                         raw("5;a=\0\r\n"),
+                                         "5;a=\"\x7f\"\r\n",
+                                         ";5\r\n",
+                                         "5:\r\n",
+                                         "5.\r\n",
+                                         "\xEF\xBC\x95\r\n",
+                                         "5 ; a = \r\n"};
     for (const std::string& line : lines) {
         expect_refused(chunked_head + line + "hello\r\n0\r\n\r\n", chunked_log);
     }
@@ -240,9 +308,9 @@ TEST(H1EngineHostileTest, TakesNoSplitResponseForTwo) {
         EXPECT_EQ(log.find("evil"), std::string::npos) << log;
         EXPECT_NE(log.find("end\nidle error"), std::string::npos) << log;
     }
-    const std::string log = run_all_ways(
-        {.method = "HEAD",
-         .response = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" + smuggled});
+    const std::string log =
+        run_all_ways({.method = "HEAD",
+                      .response = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" + smuggled});
     EXPECT_NE(log.find("end\nidle error"), std::string::npos) << log;
 }
 
@@ -277,8 +345,8 @@ TEST(H1EngineHostileTest, BoundsTrailersInOctetsAndFields) {
     EXPECT_TRUE(run_tight(start + "A:\r\nB:\r\nC:\r\n\r\n").ends_with("end reusable\n"));
     EXPECT_TRUE(run_tight(start + "A:\r\nB:\r\nC:\r\nD:\r\n\r\n")
                     .starts_with(log + code(errc::header_limit)));
-    EXPECT_TRUE(run_tight(start + "A: " + std::string(53, 'x') + "\r\n\r\n")
-                    .ends_with("end reusable\n"));
+    EXPECT_TRUE(
+        run_tight(start + "A: " + std::string(53, 'x') + "\r\n\r\n").ends_with("end reusable\n"));
     EXPECT_TRUE(run_tight(start + "A: " + std::string(54, 'x') + "\r\n\r\n")
                     .starts_with(log + code(errc::header_limit)));
 }
@@ -298,9 +366,11 @@ TEST(H1EngineHostileTest, BoundsAChunkLine) {
     const std::vector<testing::delivery> ways{{}, {{100}}, {{3000, 4000}, true}};
     for (const testing::delivery& way : ways) {
         EXPECT_TRUE(testing::run({.response = with_extension(4096)}, way)
-                        .text().ends_with("end reusable\n"));
+                        .text()
+                        .ends_with("end reusable\n"));
         EXPECT_TRUE(testing::run({.response = with_extension(4097)}, way)
-                        .text().starts_with(chunked_log + code(errc::peer_protocol_error)));
+                        .text()
+                        .starts_with(chunked_log + code(errc::peer_protocol_error)));
     }
 }
 
@@ -316,7 +386,8 @@ TEST(H1EngineHostileTest, BoundsChunkExtensionsInProportionToTheData) {
 TEST(H1EngineHostileTest, AcceptsManyTinyChunks) {
     std::string response = chunked_head;
     for (int i = 0; i < 20'000; ++i) response += "1\r\ny\r\n";
-    EXPECT_TRUE(testing::run({.response = response + "0\r\n\r\n"}).text().ends_with("end reusable\n"));
+    EXPECT_TRUE(
+        testing::run({.response = response + "0\r\n\r\n"}).text().ends_with("end reusable\n"));
 }
 
 /// Feeds `piece` over and over, as a peer without an end does; returns the error and checks memory.

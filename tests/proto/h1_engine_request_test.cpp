@@ -98,7 +98,8 @@ TEST(H1EngineRequestTest, FramesLargeBodiesWithoutTheirOctets) {
 
 TEST(H1EngineRequestTest, WritesRawOctetsAfterAnUpgrade) {
     h1_engine engine{h1_settings{}};
-    testing::begin_script({.request_fields = {{"Connection", "upgrade"}, {"Upgrade", "x"}}}, engine);
+    testing::begin_script({.request_fields = {{"Connection", "upgrade"}, {"Upgrade", "x"}}},
+                          engine);
     EXPECT_FALSE(engine.is_raw());
     engine.receive(octets("HTTP/1.1 101 Go\r\n\r\n"));
     event what;
@@ -145,8 +146,8 @@ TEST(H1EngineRequestTest, HoldsNoMemoryWhenIdle) {
     h1_engine engine{h1_settings{}};
     testing::begin_script({}, engine);
     testing::event_log log;
-    const std::string response = "HTTP/1.1 200 OK\r\nA: " + std::string(5000, 'x') +
-                                 "\r\nContent-Length: 5\r\n\r\nhello";
+    const std::string response =
+        "HTTP/1.1 200 OK\r\nA: " + std::string(5000, 'x') + "\r\nContent-Length: 5\r\n\r\nhello";
     engine.receive(octets(response).first(4000));
     event what;
     EXPECT_FALSE(engine.poll_event(what));
@@ -178,7 +179,8 @@ TEST(H1EngineRequestTest, TellsWhetherInputWaits) {
 TEST(H1EngineRequestTest, MovesWithItsState) {
     h1_engine engine{h1_settings{}};
     testing::begin_script({}, engine);
-    h1_engine moved = std::move(engine);
+    h1_engine moved{h1_settings{}};
+    moved = std::move(engine);
     testing::event_log log;
     testing::deliver({.response = "HTTP/1.1 204 OK\r\n\r\n"}, {}, moved, log);
     EXPECT_EQ(log.text(), "head 204 v11 'OK' {}\nend reusable\n");
@@ -206,11 +208,26 @@ TEST(H1EngineRequestTest, FailsABodyThatIsFinishedTooEarly) {
     EXPECT_EQ(what.error, errc::internal);
 }
 
+TEST(H1EngineRequestTest, FailsWhenGivenMoreWhileItStillHoldsInput) {
+    h1_engine engine{h1_settings{}};
+    testing::begin_script({}, engine);
+    engine.receive(octets("HTTP/1.1 200 OK\r\n\r\n"));
+    engine.receive(octets("more"));
+    event what;
+    ASSERT_TRUE(engine.poll_event(what));
+    EXPECT_EQ(what.error, errc::internal);
+    EXPECT_EQ(what.exchange, testing::script_exchange);
+}
+
 TEST(H1EngineRequestTest, FailsASecondRequestWithoutWritingIt) {
     h1_engine engine{h1_settings{}};
     testing::begin_script({}, engine);
     base::byte_queue out;
-    engine.begin({9, 9}, {.method = "GET", .target = "/", .authority = "x", .scheme = "http"}, out);
+    outgoing_head head;
+    head.method = "GET";
+    head.target = "/";
+    head.authority = "example.com";
+    engine.begin({9, 9}, head, out);
     EXPECT_TRUE(out.empty());
     event what;
     ASSERT_TRUE(engine.poll_event(what));
@@ -218,7 +235,6 @@ TEST(H1EngineRequestTest, FailsASecondRequestWithoutWritingIt) {
     EXPECT_EQ(what.exchange, (exchange_id{9, 9}));
 }
 #else
-using H1EngineRequestDeathTest = ::testing::Test;
 
 TEST(H1EngineRequestDeathTest, AbortsOnABodyBeyondContentLength) {
     upload post(3);

@@ -20,8 +20,7 @@ std::string answer(std::string response, ending close = ending::open) {
     return run_all_ways({.response = std::move(response), .close = close});
 }
 
-std::string answer_to(std::string_view method, std::string response,
-                      ending close = ending::open) {
+std::string answer_to(std::string_view method, std::string response, ending close = ending::open) {
     return run_all_ways({.method = method, .response = std::move(response), .close = close});
 }
 
@@ -38,10 +37,11 @@ TEST(H1EngineTest, KeepsNamesOrderAndTrimsValues) {
 }
 
 TEST(H1EngineTest, JoinsChunksAndGivesTrailers) {
-    EXPECT_EQ(answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                     "5\r\nhello\r\nA;x=\"q;\\\"\" ; y\r\n, world!..\r\n000\r\nDigest: 1\r\nE: \r\n\r\n"),
-              "head 200 v11 'OK' {Transfer-Encoding=chunked}\ndata hello, world!..\n"
-              "trailers {Digest=1|E=}\nend reusable\n");
+    EXPECT_EQ(
+        answer("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+               "5\r\nhello\r\nA;x=\"q;\\\"\" ; y\r\n, world!..\r\n000\r\nDigest: 1\r\nE: \r\n\r\n"),
+        "head 200 v11 'OK' {Transfer-Encoding=chunked}\ndata hello, world!..\n"
+        "trailers {Digest=1|E=}\nend reusable\n");
 }
 
 TEST(H1EngineTest, EndsChunksWithoutTrailersWithoutTheirEvent) {
@@ -90,8 +90,7 @@ TEST(H1EngineTest, AcceptsAStatusLineWithoutReasonOrItsSpace) {
               "head 200 v11 '' {Content-Length=0}\nend reusable\n");
     EXPECT_EQ(answer("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"),
               "head 200 v11 '' {Content-Length=0}\nend reusable\n");
-    EXPECT_EQ(answer("HTTP/1.0 200\r\n\r\nx", ending::clean),
-              "head 200 v10 '' {}\ndata x\nend\n");
+    EXPECT_EQ(answer("HTTP/1.0 200\r\n\r\nx", ending::clean), "head 200 v10 '' {}\ndata x\nend\n");
 }
 
 TEST(H1EngineTest, TreatsLaterMinorVersionsAsTheLatestKnown) {
@@ -135,9 +134,9 @@ TEST(H1EngineTest, GivesRawOctetsAfterAnUpgrade) {
 }
 
 TEST(H1EngineTest, GivesRawOctetsAfterASuccessfulConnect) {
-    EXPECT_EQ(answer_to("CONNECT", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcdef",
-                        ending::clean),
-              "head 200 v11 'OK' {Content-Length=3}\ndata abcdef\nend\n");
+    EXPECT_EQ(
+        answer_to("CONNECT", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcdef", ending::clean),
+        "head 200 v11 'OK' {Content-Length=3}\ndata abcdef\nend\n");
     EXPECT_EQ(answer_to("CONNECT", "HTTP/1.1 407 No\r\nContent-Length: 3\r\n\r\nabc"),
               "head 407 v11 'No' {Content-Length=3}\ndata abc\nend reusable\n");
 }

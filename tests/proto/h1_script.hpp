@@ -1,10 +1,11 @@
 // Byte scripts for h1_engine: one exchange, the octets of its peer, and a log of what came out.
 //
 // The log joins neighbouring data events, so it must not depend on how the octets were split. Every
-// slice is a heap block of its own that dies right after `retain`, so that a sanitizer sees any look at
-// octets that are not borrowed any more.
+// slice is a heap block of its own that dies right after `retain`, so that a sanitizer sees any
+// look at octets that are not borrowed any more.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -58,6 +59,7 @@ public:
         }
         entries_.push_back(describe(what));
     }
+    void add_note(std::string note) { entries_.push_back(std::move(note)); }
     [[nodiscard]] const std::vector<std::string>& entries() const { return entries_; }
     [[nodiscard]] std::string text() const {
         std::string all;
@@ -92,6 +94,24 @@ private:
     std::vector<std::string> entries_;
 };
 
+/// What is wrong with the order of a log, or nothing: informational responses, then head, data,
+/// trailers, then one end or error, and after an end at most the error of surplus octets.
+inline std::string find_disorder(const event_log& log) {
+    static const std::vector<std::string> order{"proceed",  "informational", "head",  "data",
+                                                "trailers", "end",           "error", "idle error"};
+    std::size_t reached = 0;
+    for (const std::string& entry : log.entries()) {
+        std::size_t rank = 0;
+        while (rank < order.size() && !entry.starts_with(order[rank])) ++rank;
+        if (rank == order.size()) return entry;
+        const bool may_repeat = rank <= 1 && reached <= 1;
+        const bool is_after_end = order[reached] == "end" && order[rank] == "error";
+        if ((rank <= reached && !may_repeat) || is_after_end) return "out of order: " + entry;
+        reached = rank;
+    }
+    return {};
+}
+
 /// How the octets arrive.
 struct delivery {
     std::vector<std::size_t> cuts = {};   ///< Offsets that begin a new slice, ascending.
@@ -110,8 +130,8 @@ inline void begin_script(const script& what, h1_engine& engine) {
 }
 
 /// Polls until none; with back-pressure, the slice is retained and freed between any two events.
-inline void poll_all(h1_engine& engine, const delivery& how,
-                     std::unique_ptr<std::byte[]>& slice, event_log& log) {
+inline void poll_all(h1_engine& engine, const delivery& how, std::unique_ptr<std::byte[]>& slice,
+                     event_log& log) {
     event what;
     for (int i = 0; i < 100'000 && engine.poll_event(what); ++i) {
         log.add(what);
@@ -132,6 +152,9 @@ inline void deliver(const script& what, const delivery& how, h1_engine& engine, 
         engine.receive({slice.get(), size});
         poll_all(engine, how, slice, log);
         engine.retain();
+        // Buffers double as they grow; a head may be held parsed while trailers are collected.
+        const std::size_t limit = std::max<std::size_t>(what.settings.max_header_bytes, 4096);
+        if (engine.memory() > 4 * limit + size) log.add_note("too much memory");
     }
     if (what.close == ending::open) return;
     engine.on_peer_closed(what.close == ending::clean);
@@ -147,8 +170,8 @@ inline event_log run(const script& what, const delivery& how = {}) {
     return log;
 }
 
-/// Every way to deliver that a script must not depend on: all cuts in two, octet by octet, in threes,
-/// each with and without back-pressure.
+/// Every way to deliver that a script must not depend on: all cuts in two, octet by octet, in
+/// threes, each with and without back-pressure.
 inline std::vector<delivery> all_deliveries(std::size_t size) {
     std::vector<delivery> ways;
     for (const bool retained : {false, true}) {

@@ -59,7 +59,9 @@ TEST(MemoryBioTest, JoinsHeldAndBorrowedAtEveryOffset) {
         memory.retain();
         memory.receive(octets(std::string_view(sent).substr(split)));
         EXPECT_EQ(memory.pending(), sent.size());
-        EXPECT_EQ(read(bio.get()) + read(bio.get()), sent) << split;
+        std::string all = read(bio.get());
+        all += read(bio.get());
+        EXPECT_EQ(all, sent) << split;
         EXPECT_EQ(memory.pending(), 0U);
     }
 }
@@ -85,8 +87,9 @@ TEST(MemoryBioTest, EmptyRecordIsARecord) {
 }
 
 TEST(MemoryBioTest, ImpossibleHeadersArePassedThrough) {
-    for (std::string sent : {std::string("HTTP/1.1"), std::string("\x16\x02\x00\x00\xff.."),
-                             std::string("\x17\x03\x03\xff\xff.."), std::string("\x19\x03\x03..")}) {
+    using std::string_literals::operator""s;
+    for (const std::string& sent :
+         {"HTTP/1.1"s, "\x16\x02\x00\x00\xff.."s, "\x17\x03\x03\xff\xff.."s, "\x19\x03\x03.."s}) {
         memory_bio memory;
         const bio_ptr bio = memory.make_bio();
         memory.receive(octets(sent));

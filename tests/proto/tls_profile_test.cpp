@@ -95,10 +95,11 @@ TEST(TlsProfileTest, KeepsItsOptions) {
 TEST(TlsProfileTest, FilesAndTextsAreTheSame) {
     const scratch files;
     tls_options options;
-    options.ca_file = files.write("ca.pem", "some words before\n" + test_authority().certificate_pem());
+    options.ca_file =
+        files.write("ca.pem", "some words before\n" + test_authority().certificate_pem());
     EXPECT_TRUE(connects(options));
-    options.certificate_file = files.write("chain.pem", origin_identity().certificate_pem() +
-                                                            test_authority().certificate_pem());
+    options.certificate_file = files.write(
+        "chain.pem", origin_identity().certificate_pem() + test_authority().certificate_pem());
     options.private_key_file = files.write("key.pem", origin_identity().key_pem());
     EXPECT_TRUE(connects(options));
 }

@@ -16,7 +16,8 @@ constexpr std::uint64_t profile = 7;
 constexpr std::time_t start = 1'700'000'000;
 constexpr long lifetime_s = 300;
 
-// A session as OpenSSL makes them, without a connection. It counts as resumable because it has an id.
+// A session as OpenSSL makes them, without a connection. It counts as resumable because it has an
+// id.
 ssl_session_ptr make_session(int version, std::time_t made_at = start) {
     ssl_session_ptr session(SSL_SESSION_new());
     SSL_SESSION_set_protocol_version(session.get(), version);

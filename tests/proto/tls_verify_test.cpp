@@ -67,7 +67,8 @@ TEST(TlsVerifyTest, AcceptsTheNameAndNoOther) {
     EXPECT_TRUE(try_host("a.example", {"DNS:b.example", "DNS:a.example"}).is_connected);
     EXPECT_TRUE(try_host("A.Example", {"DNS:a.example"}).is_connected);
     EXPECT_TRUE(try_host("a.example.", {"DNS:a.example"}).is_connected);
-    for (const std::string name : {"b.example", "aa.example", "x.a.example", "example", "a.example.org"}) {
+    for (const std::string name :
+         {"b.example", "aa.example", "x.a.example", "example", "a.example.org"}) {
         const outcome result = try_host("a.example", {"DNS:" + name});
         EXPECT_FALSE(result.is_connected) << name;
         EXPECT_EQ(result.code, errc::certificate_rejected);

@@ -89,9 +89,9 @@ std::string identity::certificate_pem() const {
 
 std::string identity::key_pem() const {
     const bio_ptr bio(BIO_new(BIO_s_mem()));
-    require(PEM_write_bio_PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr,
-                                     nullptr) == 1,
-            "cannot write");
+    require(
+        PEM_write_bio_PrivateKey(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1,
+        "cannot write");
     return text_of(bio.get());
 }
 
@@ -102,8 +102,7 @@ std::string identity::pin() const {
     std::array<unsigned char, 32> digest{};
     EVP_Digest(encoded.data(), encoded.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
     std::array<unsigned char, 45> text{};  // 44 and a terminator
-    const int size =
-        EVP_EncodeBlock(text.data(), digest.data(), static_cast<int>(digest.size()));
+    const int size = EVP_EncodeBlock(text.data(), digest.data(), static_cast<int>(digest.size()));
     return {reinterpret_cast<const char*>(text.data()), static_cast<std::size_t>(size)};
 }
 

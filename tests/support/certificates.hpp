@@ -32,8 +32,8 @@ struct identity {
     [[nodiscard]] std::string pin() const;
 };
 
-/// A certificate signed by `issuer`. RSA keys (2048 bits) are made once and shared by all RSA identities,
-/// because making one takes long. Throws `std::runtime_error` if OpenSSL refuses.
+/// A certificate signed by `issuer`. RSA keys (2048 bits) are made once and shared by all RSA
+/// identities, because making one takes long. Throws `std::runtime_error` if OpenSSL refuses.
 [[nodiscard]] identity issue(const certificate_request& request, const identity& issuer);
 [[nodiscard]] identity self_sign(const certificate_request& request);
 /// A self-signed authority.

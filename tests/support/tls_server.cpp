@@ -37,8 +37,7 @@ void renew_tickets(SSL_CTX* context) {
     SSL_CTX_set_session_ticket_cb(
         context, [](SSL*, void*) { return 1; },
         [](SSL*, SSL_SESSION*, const unsigned char*, std::size_t, SSL_TICKET_STATUS status, void*) {
-            const bool is_good =
-                status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
+            const bool is_good = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
             return is_good ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_IGNORE_RENEW;
         },
         nullptr);
@@ -109,9 +108,9 @@ int tls_server_context::choose_alpn(std::span<const unsigned char> offered,
     const auto ours = as_octets(alpn_wire_);
     unsigned char* name = nullptr;
     unsigned char size = 0;
-    const int result = SSL_select_next_proto(
-        &name, &size, ours.data(), static_cast<unsigned>(ours.size()), offered.data(),
-        static_cast<unsigned>(offered.size()));
+    const int result =
+        SSL_select_next_proto(&name, &size, ours.data(), static_cast<unsigned>(ours.size()),
+                              offered.data(), static_cast<unsigned>(offered.size()));
     chosen = {name, size};
     return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
@@ -126,7 +125,7 @@ tls_server::tls_server(const tls_server_context& context) : ssl_(SSL_new(context
 
 tls_server::~tls_server() = default;
 
-void tls_server::receive(std::span<const std::byte> octets) {
+void tls_server::receive(std::string_view octets) {
     BIO_write(input_, octets.data(), static_cast<int>(octets.size()));
 }
 
@@ -251,14 +250,14 @@ bool connect(tls_engine& client, tls_server& server) {
         client.receive(octets(from_server));
         if (result == tls_step::want_input) result = step_all(client);
         if (result == tls_step::failed) {
-            server.receive(octets(take_output(client)));
+            server.receive(take_output(client));
             server.advance();
             return false;
         }
         const std::string from_client = take_output(client);
         // What follows the handshake stays inside for decrypt, as a connection would do it.
         client.retain();
-        server.receive(octets(from_client));
+        server.receive(from_client);
         server.advance();
         from_server = server.take_output();
         if (from_client.empty() && from_server.empty()) break;
@@ -288,7 +287,7 @@ received receive_from(tls_engine& client, tls_server& server) {
 }
 
 std::string send_to(tls_server& server, tls_engine& client) {
-    server.receive(octets(take_output(client)));
+    server.receive(take_output(client));
     return server.read();
 }
 

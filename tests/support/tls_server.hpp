@@ -1,10 +1,11 @@
 // A TLS server in memory, for tests of the client side: plain OpenSSL over memory BIOs.
 //
 // `tls_server_context` is what connections share (certificate, ticket keys); `tls_server` is one
-// connection. The test carries the octets, or lets `connect` and `exchange` do it. Every loop here has
-// a bound; a handshake that does not end is a test that fails.
+// connection. The test carries the octets, or lets `connect` and `exchange` do it. Every loop here
+// has a bound; a handshake that does not end is a test that fails.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -26,7 +27,7 @@ struct tls_server_options {
     std::size_t tickets = 2;    ///< TLS 1.3 tickets per handshake; 0: no tickets in any version.
     long ticket_lifetime_s = 7200;
     bool renews_tickets = false;  ///< A new ticket whenever one is used, also before TLS 1.3.
-    std::string cipher_list;    ///< With a security level below the default, for old versions.
+    std::string cipher_list;      ///< With a security level below the default, for old versions.
 };
 
 class tls_server_context {
@@ -54,7 +55,7 @@ public:
     tls_server(const tls_server&) = delete;
     tls_server& operator=(const tls_server&) = delete;
 
-    void receive(std::span<const std::byte> octets);
+    void receive(std::string_view octets);
     /// Works off what was received, as far as the handshake goes.
     void advance();
     /// What is to be sent.
@@ -97,6 +98,9 @@ private:
 [[nodiscard]] inline std::span<const std::byte> octets(std::string_view text) {
     return std::as_bytes(std::span(text));
 }
+/// What an engine borrows must live until it is read.
+template <std::same_as<std::string> Text>
+void octets(Text&& text) = delete;
 
 /// Takes what the engine wants to send.
 [[nodiscard]] std::string take_output(proto::tls_engine& client);

@@ -80,8 +80,7 @@ TEST(CertificateAuthorityTest, AnotherRootDoesNotVerify) {
 TEST(CertificateAuthorityTest, PresentsOrOmitsTheIntermediate) {
     const certificate_authority authority;
     EXPECT_EQ(verify(authority.issue({.by_intermediate = true}), authority.ca_pem()), X509_V_OK);
-    const certificate bare =
-        authority.issue({.by_intermediate = true, .omit_intermediate = true});
+    const certificate bare = authority.issue({.by_intermediate = true, .omit_intermediate = true});
     EXPECT_EQ(verify(bare, authority.ca_pem()), X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
 }
 
@@ -114,8 +113,7 @@ TEST(CertificateAuthorityTest, WritesFilesOthersCanRead) {
     EXPECT_EQ(content(files.key), issued.key_pem);
     EXPECT_EQ(content(files.ca), issued.ca_pem);
     EXPECT_EQ(content(authority.write_files(directory)), authority.ca_pem());
-    EXPECT_EQ(fs::status(files.key).permissions(),
-              fs::perms::owner_read | fs::perms::owner_write);
+    EXPECT_EQ(fs::status(files.key).permissions(), fs::perms::owner_read | fs::perms::owner_write);
     fs::remove_all(directory);
     EXPECT_THROW(issued.write_files(directory), fs::filesystem_error);
 }

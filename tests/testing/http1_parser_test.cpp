@@ -117,7 +117,8 @@ read_body read_in_two(framing kind, std::uint64_t size, std::string_view text, s
 }
 
 TEST(Http1ParserTest, ReadsChunksSplitAnywhere) {
-    const std::string text = "5;a=b\r\nhello\r\n1\r\n,\r\n0006 \r\n world\r\n0\r\nx-a: 1\r\n\r\nnext";
+    const std::string text =
+        "5;a=b\r\nhello\r\n1\r\n,\r\n0006 \r\n world\r\n0\r\nx-a: 1\r\n\r\nnext";
     for (std::size_t cut = 0; cut <= text.size(); ++cut) {
         const read_body read = read_in_two(framing::chunked, 0, text, cut);
         EXPECT_EQ(read.octets, "hello, world") << cut;

@@ -142,9 +142,9 @@ bool plain_client::send(std::string_view text) {
     while (!text.empty()) {
         ERR_clear_error();
         const auto sent =
-            ssl_ != nullptr ? SSL_write(ssl_, text.data(), static_cast<int>(text.size()))
-                            : static_cast<int>(
-                                  ::send(descriptor_, text.data(), text.size(), MSG_NOSIGNAL));
+            ssl_ != nullptr
+                ? SSL_write(ssl_, text.data(), static_cast<int>(text.size()))
+                : static_cast<int>(::send(descriptor_, text.data(), text.size(), MSG_NOSIGNAL));
         if (sent <= 0) return false;
         text.remove_prefix(static_cast<std::size_t>(sent));
     }
@@ -158,8 +158,8 @@ bool plain_client::fill() {
     ERR_clear_error();
     errno = 0;
     const int size = static_cast<int>(piece.size());
-    const int got =
-        ssl_ != nullptr ? SSL_read(ssl_, piece.data(), size)
+    const int got = ssl_ != nullptr
+                        ? SSL_read(ssl_, piece.data(), size)
                         : static_cast<int>(::recv(descriptor_, piece.data(), piece.size(), 0));
     if (got > 0) {
         input_.append(piece.data(), static_cast<std::size_t>(got));
@@ -258,6 +258,8 @@ void plain_client::finish() {
 }
 
 void plain_client::close() {
+    // OpenSSL makes the session of a connection that was not shut down unfit for resumption.
+    if (ssl_ != nullptr) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(ssl_);
     ssl_ = nullptr;
     if (descriptor_ >= 0) ::close(descriptor_);

@@ -1,7 +1,7 @@
 // A plain blocking HTTP/1.1 client on sockets and OpenSSL, to test origins with.
 //
-// It shares no code with the origins: what both got wrong would otherwise cancel out. Each wait ends
-// after ten seconds, so a test that hangs fails.
+// It shares no code with the origins: what both got wrong would otherwise cancel out. Each wait
+// ends after ten seconds, so a test that hangs fails.
 #pragma once
 
 #include <openssl/ssl.h>

@@ -30,9 +30,9 @@ struct certificate_files {
 
 /// A certificate with its private key, as PEM text. A plain value.
 struct certificate {
-    std::string chain_pem;  ///< Leaf first, then the intermediate if it is presented.
-    std::string key_pem;    ///< The leaf's private key, PKCS #8, not encrypted.
-    std::string ca_pem;     ///< The root that verifies it.
+    std::string chain_pem = {};  ///< Leaf first, then the intermediate if it is presented.
+    std::string key_pem = {};    ///< The leaf's private key, PKCS #8, not encrypted.
+    std::string ca_pem = {};     ///< The root that verifies it.
 
     /// Writes the three texts below `directory`, which must exist; throws
     /// `std::filesystem::filesystem_error` when a file cannot be written.

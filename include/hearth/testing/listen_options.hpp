@@ -34,14 +34,14 @@ struct listen_options {
 
     /// What the origin presents. Empty = a new authority and a certificate for localhost,
     /// 127.0.0.1, ::1 and `bind_address`.
-    std::optional<certificate> server_certificate;
+    std::optional<certificate> server_certificate = {};
     tls_version minimum_version = tls_version::tls_1_2;
     tls_version maximum_version = tls_version::tls_1_3;
     /// TLS 1.3 session tickets sent after a full handshake, 0 to 16; 0 also turns TLS 1.2 tickets
     /// off. OpenSSL's default is 2; a resumed handshake gets one.
     unsigned tickets = 2;
     /// When not empty, a client certificate signed by one of these roots (PEM) is required.
-    std::string client_ca_pem;
+    std::string client_ca_pem = {};
     /// Protocols chosen by ALPN, in the origin's order of preference. None in common, or an empty
     /// list: no protocol is named and HTTP/1.1 is spoken.
     std::vector<std::string> alpn = {"http/1.1"};
@@ -58,7 +58,7 @@ struct origin_counters {
     std::uint64_t handshakes_failed = 0;  ///< Failed or given up by the client.
     std::uint64_t requests = 0;           ///< Whose head was read whole and legal.
     std::uint64_t requests_completed = 0;
-    std::uint64_t requests_aborted = 0;  ///< The connection ended before the answer was sent.
+    std::uint64_t requests_aborted = 0;  ///< Ended without a whole answer, by either side.
     std::uint64_t requests_bad = 0;      ///< What was read is not legal HTTP/1.1.
     std::uint64_t requests_active = 0;
     std::uint64_t requests_peak = 0;   ///< Most that were in progress at once.

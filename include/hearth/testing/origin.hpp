@@ -93,7 +93,8 @@ public:
     void close_all_connections(close_kind kind = close_kind::clean);
 
     /// A back-end hiccup: an answer that would begin to be sent within the next `window` is held
-    /// until its end, and all held ones leave together. A new hiccup replaces the one before.
+    /// until its end, and all held ones leave together. A new hiccup replaces the one before; what
+    /// is held keeps its time.
     void stall(std::chrono::nanoseconds window);
     /// A back-end hiccup: a request that is read within the next `window` is answered not before
     /// `slow` after it was read.

@@ -1,0 +1,106 @@
+#include "client/lease_pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace hearth::detail {
+namespace {
+
+using message = std::pair<std::size_t, std::uint32_t>;
+
+struct recorded {
+    std::vector<message> grants;
+    std::vector<std::size_t> recalls;
+    lease_pool pool;
+
+    recorded(std::uint32_t limit, std::size_t shards)
+        : pool(
+              limit, shards,
+              [this](std::size_t shard, std::uint32_t count) { grants.emplace_back(shard, count); },
+              [this](std::size_t shard) { recalls.push_back(shard); }) {}
+};
+
+TEST(LeasePoolTest, GivesWhatIsThere) {
+    recorded all(5, 2);
+    EXPECT_EQ(all.pool.take(0, 3), 3U);
+    EXPECT_EQ(all.pool.take(1, 2), 2U);
+    EXPECT_TRUE(all.recalls.empty());
+}
+
+TEST(LeasePoolTest, NeverGivesMoreThanTheLimit) {
+    recorded all(5, 3);
+    EXPECT_EQ(all.pool.take(0, 4), 4U);
+    EXPECT_EQ(all.pool.take(1, 4), 1U);
+    EXPECT_EQ(all.pool.take(2, 4), 0U);
+}
+
+TEST(LeasePoolTest, AsksTheOtherShardsForWhatIsMissing) {
+    recorded all(4, 3);
+    (void)all.pool.take(0, 4);
+    EXPECT_EQ(all.pool.take(1, 3), 0U);
+    EXPECT_EQ(all.recalls, (std::vector<std::size_t>{0, 2}));
+    EXPECT_EQ(all.pool.wanted_by_others(0), 3U);
+    EXPECT_EQ(all.pool.wanted_by_others(1), 0U);
+    EXPECT_EQ(all.pool.wanted_by_others(2), 3U);
+}
+
+TEST(LeasePoolTest, WithdrawsTheRecallWhenNobodyWaitsAnyMore) {
+    recorded all(2, 2);
+    (void)all.pool.take(0, 2);
+    (void)all.pool.take(1, 2);
+    all.recalls.clear();
+    all.pool.give(2);
+    EXPECT_EQ(all.recalls, (std::vector<std::size_t>{0}));
+    EXPECT_EQ(all.pool.wanted_by_others(0), 0U);
+}
+
+TEST(LeasePoolTest, ReturnedLeasesGoToWhoWaits) {
+    recorded all(2, 2);
+    (void)all.pool.take(0, 2);
+    EXPECT_EQ(all.pool.take(1, 1), 0U);
+    all.pool.give(2);
+    EXPECT_EQ(all.grants, (std::vector<message>{{1, 1}}));
+    EXPECT_EQ(all.pool.take(0, 2), 1U) << "what nobody waited for is free again";
+}
+
+TEST(LeasePoolTest, SharesAmongAllThatWait) {
+    recorded all(4, 3);
+    (void)all.pool.take(0, 4);
+    (void)all.pool.take(1, 4);
+    (void)all.pool.take(2, 4);
+    all.pool.give(4);
+    ASSERT_EQ(all.grants.size(), 2U);
+    EXPECT_EQ(all.grants[0].second, 2U);
+    EXPECT_EQ(all.grants[1].second, 2U);
+}
+
+TEST(LeasePoolTest, FirstToBeServedChanges) {
+    recorded all(1, 3);
+    (void)all.pool.take(0, 1);
+    (void)all.pool.take(1, 100);
+    (void)all.pool.take(2, 100);
+    std::vector<std::size_t> served;
+    for (int i = 0; i < 6; ++i) {
+        all.grants.clear();
+        all.pool.give(1);
+        ASSERT_EQ(all.grants.size(), 1U);
+        served.push_back(all.grants[0].first);
+    }
+    EXPECT_NE(std::count(served.begin(), served.end(), 1U), 0);
+    EXPECT_NE(std::count(served.begin(), served.end(), 2U), 0);
+}
+
+TEST(LeasePoolTest, RequestsAddUpUntilTheyAreGranted) {
+    recorded all(3, 2);
+    (void)all.pool.take(0, 3);
+    (void)all.pool.take(1, 2);
+    (void)all.pool.take(1, 1);
+    all.pool.give(3);
+    EXPECT_EQ(all.grants, (std::vector<message>{{1, 3}}));
+}
+
+}  // namespace
+}  // namespace hearth::detail

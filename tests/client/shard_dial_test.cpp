@@ -1,0 +1,355 @@
+// shard, dials: why a connection could not be had, as the caller sees it.
+#include <gtest/gtest.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/io_context.hpp>
+#include <thread>
+
+#include "client/deaf_listener.hpp"
+#include "client/scripted.hpp"
+#include "support/dns_server.hpp"
+
+namespace hearth {
+namespace {
+
+using namespace hearth::support;
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+std::uint16_t closed_port() {
+    const testing::origin gone(plaintext());
+    return gone.port();
+}
+
+struct failed_call {
+    error_code error;
+    response result;
+};
+
+failed_call fail(client& subject, request what) {
+    failed_call call;
+    call.result = subject.send(std::move(what), call.error);
+    return call;
+}
+
+TEST(ShardDialTest, RefusedConnectNamesAddressAndCause) {
+    client subject(one_thread());
+    const std::uint16_t port = closed_port();
+    const failed_call call = fail(subject, get("http://127.0.0.1:" + std::to_string(port)));
+    EXPECT_EQ(call.error, errc::connect_failed);
+    EXPECT_EQ(call.result.failure.phase, phase::connect);
+    EXPECT_EQ(call.result.failure.dial_error, errc::connect_failed);
+    EXPECT_NE(call.result.failure.detail.find("127.0.0.1:" + std::to_string(port)),
+              std::string::npos);
+    EXPECT_NE(call.result.failure.detail.find("refused"), std::string::npos);
+    EXPECT_EQ(call.result.failure.attempt, 0U);
+    EXPECT_FALSE(call.result.failure.maybe_processed);
+    EXPECT_TRUE(call.error == errc_condition::never_sent);
+    expect_consistent(subject.stats());
+}
+
+TEST(ShardDialTest, WaitersAreServedWhenTheOriginComesBack) {
+    testing::origin origin(plaintext());
+    config values = one_thread();
+    values.pool.dial_patience = 30s;
+    client subject(values);
+    origin.set_refusing(true);
+    std::vector<awaited_response> calls;
+    for (int i = 0; i < 5; ++i) calls.push_back(begin_send(subject, get(origin.url("/d/0"))));
+    ASSERT_TRUE(eventually([&] { return subject.stats().total().failed_dials >= 2; }));
+    for (const awaited_response& call : calls) EXPECT_EQ(call.count(), 0U);
+    origin.set_refusing(false);
+    for (const awaited_response& call : calls) EXPECT_FALSE(call.error()) << call.error().message();
+}
+
+TEST(ShardDialTest, OneFailedDialDoesNotFailTheWaiters) {
+    testing::origin origin;
+    config values = trusting(origin.ca_pem());
+    values.timeouts.handshake = 100ms;
+    client subject(values);
+    origin.set_silent(true);
+    const awaited_response first = begin_send(subject, get(origin.url("/d/0")));
+    ASSERT_TRUE(eventually([&] { return subject.stats().total().handshaking == 1; }));
+    origin.set_silent(false);
+    const awaited_response second = begin_send(subject, get(origin.url("/d/0")));
+    EXPECT_FALSE(first.error()) << "it takes the connection that is there, whoever dialled it";
+    EXPECT_FALSE(second.error());
+    EXPECT_TRUE(eventually([&] { return subject.stats().total().failed_dials == 1; }));
+    expect_consistent(subject.stats());
+}
+
+TEST(ShardDialTest, PeerThatHangsUpInTheHandshake) {
+    testing::raw_origin origin(plaintext_listen(),
+                               testing::script{testing::expect_octets(1), testing::close()});
+    config values = one_thread();
+    values.pool.dial_patience = 0ms;
+    client subject(values);
+    const failed_call call =
+        fail(subject, get("https://127.0.0.1:" + std::to_string(origin.port())));
+    EXPECT_EQ(call.error, errc::handshake_failed);
+    EXPECT_EQ(call.result.failure.phase, phase::handshake);
+    EXPECT_FALSE(call.result.failure.detail.empty());
+    EXPECT_EQ(subject.stats().total().handshakes_failed, 1U);
+}
+
+TEST(ShardDialTest, PeerThatSpeaksNoTls) {
+    testing::raw_origin origin(
+        plaintext_listen(),
+        testing::script{testing::expect_octets(1),
+                        testing::send("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")});
+    config values = one_thread();
+    values.pool.dial_patience = 0ms;
+    client subject(values);
+    const failed_call call =
+        fail(subject, get("https://127.0.0.1:" + std::to_string(origin.port())));
+    EXPECT_EQ(call.error, errc::handshake_failed);
+}
+
+// Certificates.
+
+struct bad_certificate {
+    const char* name;
+    testing::certificate_options options;
+    bool foreign;
+};
+
+TEST(ShardDialTest, BadCertificatesAreRejectedAtOnce) {
+    testing::certificate_authority ours;
+    testing::certificate_authority theirs(testing::key_type::ecdsa_p256, "somebody else");
+    const bad_certificate cases[] = {
+        {"unknown issuer", {}, true},
+        {"expired", {.not_before = -48h, .not_after = -24h}, false},
+        {"not yet valid", {.not_before = 24h}, false},
+        {"another name", {.names = {"other.test"}, .ips = {"192.0.2.1"}}, false},
+        {"a client's", {.client_auth = true}, false},
+        {"no intermediate", {.by_intermediate = true, .omit_intermediate = true}, false},
+    };
+    for (const bad_certificate& one : cases) {
+        testing::origin_options options;
+        options.listen.server_certificate = (one.foreign ? theirs : ours).issue(one.options);
+        testing::origin origin(options);
+        config values = trusting(ours.ca_pem());
+        values.pool.dial_patience = 30s;  // it is not waited out
+        client subject(values);
+        const failed_call call = fail(subject, get(origin.url("/d/0")));
+        EXPECT_EQ(call.error, errc::certificate_rejected) << one.name << call.error.message();
+        EXPECT_EQ(call.result.failure.phase, phase::handshake) << one.name;
+        EXPECT_FALSE(call.result.failure.detail.empty()) << one.name;
+        EXPECT_EQ(origin.counters().requests, 0U) << one.name;
+    }
+}
+
+TEST(ShardDialTest, GoodChainsAreAccepted) {
+    testing::certificate_authority authority;
+    for (const auto key : {testing::key_type::ecdsa_p256, testing::key_type::rsa_2048}) {
+        testing::origin_options options;
+        options.listen.server_certificate = authority.issue({.key = key, .by_intermediate = true});
+        testing::origin origin(options);
+        client subject(trusting(authority.ca_pem()));
+        EXPECT_EQ(subject.send(get(origin.url("/d/0"))).status, 200U);
+    }
+}
+
+TEST(ShardDialTest, RequiredClientCertificate) {
+    testing::certificate_authority authority;
+    testing::origin_options options;
+    options.listen.server_certificate = authority.issue();
+    options.listen.client_ca_pem = authority.ca_pem();
+    options.listen.maximum_version = tls_version::tls_1_2;  // refused within the handshake
+    testing::origin origin(options);
+    config values = trusting(authority.ca_pem());
+    values.pool.dial_patience = 0ms;
+    client subject(values);
+    EXPECT_EQ(fail(subject, get(origin.url("/d/0"))).error, errc::handshake_failed);
+    const testing::certificate own = authority.issue({.client_auth = true});
+    tls_options identity;
+    identity.ca_pem = authority.ca_pem();
+    identity.certificate_pem = own.chain_pem;
+    identity.private_key_pem = own.key_pem;
+    request what = get(origin.url("/d/0"));
+    what.tls = tls_profile::make(identity);
+    EXPECT_EQ(subject.send(std::move(what)).status, 200U);
+}
+
+TEST(ShardDialTest, VerifyNameAndServerNameOverrides) {
+    testing::certificate_authority authority;
+    testing::origin_options options;
+    options.listen.server_certificate = authority.issue({.names = {"inner.test"}, .ips = {}});
+    testing::origin origin(options);
+    config values = trusting(authority.ca_pem());
+    client subject(values);
+    EXPECT_EQ(fail(subject, get(origin.url("/d/0"))).error, errc::certificate_rejected);
+    tls_options inner;
+    inner.ca_pem = authority.ca_pem();
+    inner.verify_name = "inner.test";
+    request what = get(origin.url("/d/0"));
+    what.tls = tls_profile::make(inner);
+    EXPECT_EQ(subject.send(std::move(what)).status, 200U);
+}
+
+TEST(ShardDialTest, SessionsAreResumed) {
+    for (const auto version : {tls_version::tls_1_2, tls_version::tls_1_3}) {
+        testing::origin_options options;
+        options.listen.maximum_version = version;
+        testing::origin origin(options);
+        client subject(trusting(origin.ca_pem()));
+        const response first = subject.send(get(origin.url("/no-keepalive")));
+        EXPECT_FALSE(first.connection.tls_resumed);
+        const response second = subject.send(get(origin.url("/no-keepalive")));
+        EXPECT_TRUE(second.connection.tls_resumed);
+        EXPECT_EQ(second.connection.tls_version,
+                  version == tls_version::tls_1_2 ? "TLSv1.2" : "TLSv1.3");
+        const origin_stats total = subject.stats().total();
+        EXPECT_EQ(total.handshakes_full, 1U);
+        EXPECT_EQ(total.handshakes_resumed, 1U);
+        EXPECT_EQ(origin.counters().handshakes_resumed, 1U);
+    }
+}
+
+// Names and addresses.
+
+TEST(ShardDialTest, NameOverridesNeedNoNameService) {
+    testing::origin origin(plaintext());
+    config values = one_thread();
+    values.dns.overrides = {{"users.test", 0, {"127.0.0.1"}}};
+    client subject(values);
+    const response result =
+        subject.send(get("http://users.test:" + std::to_string(origin.port()) + "/d/0"));
+    EXPECT_EQ(result.connection.peer_address, "127.0.0.1:" + std::to_string(origin.port()));
+}
+
+TEST(ShardDialTest, SecondAddressIsTriedWhenTheFirstRefuses) {
+    testing::origin origin(plaintext());
+    config values = one_thread();
+    values.dns.overrides = {{"users.test", 0, {"127.0.0.2", "127.0.0.1"}}};
+    client subject(values);
+    const response result =
+        subject.send(get("http://users.test:" + std::to_string(origin.port()) + "/d/0"));
+    EXPECT_EQ(result.connection.peer_address, "127.0.0.1:" + std::to_string(origin.port()));
+}
+
+// A name server of the test, run by a thread of its own.
+struct name_service {
+    asio::io_context context;
+    dns_server server{context};
+    std::thread thread;
+
+    void start() {
+        thread = std::thread([this] { context.run(); });
+    }
+    ~name_service() {
+        context.stop();
+        if (thread.joinable()) thread.join();
+    }
+    config values() const {
+        config result = one_thread();
+        result.dns.servers = {server.address()};
+        return result;
+    }
+};
+
+TEST(ShardDialTest, UnknownNameFailsAtOnce) {
+    name_service names;
+    names.start();
+    config values = names.values();
+    values.pool.dial_patience = 30s;
+    client subject(values);
+    const failed_call call = fail(subject, get("http://nobody.test/"));
+    EXPECT_EQ(call.error, errc::name_not_found);
+    EXPECT_EQ(call.result.failure.phase, phase::name);
+    EXPECT_NE(call.result.failure.detail.find("nobody.test"), std::string::npos)
+        << call.result.failure.detail;
+}
+
+TEST(ShardDialTest, SilentNameServiceTimesOut) {
+    name_service names;
+    names.server.script("slow.test", dns_server::type_a, {.is_silent = true});
+    names.server.script("slow.test", dns_server::type_aaaa, {.is_silent = true});
+    names.start();
+    config values = names.values();
+    values.timeouts.name = 50ms;
+    values.pool.dial_patience = 0ms;
+    client subject(values);
+    const failed_call call = fail(subject, get("http://slow.test/"));
+    EXPECT_EQ(call.error, errc::name_timeout);
+    EXPECT_EQ(call.result.failure.phase, phase::name);
+    request late = get("http://slow.test/");
+    late.deadline = in(20ms);
+    const failed_call second = fail(subject, std::move(late));
+    EXPECT_TRUE(second.error == errc_condition::timeout) << second.error.message();
+}
+
+TEST(ShardDialTest, ConnectThatHangsTimesOut) {
+    deaf_listener hole(0);
+    hole.fill();
+    config values = one_thread();
+    values.timeouts.connect = 40ms;
+    values.pool.dial_patience = 0ms;
+    client subject(values);
+    const failed_call call = fail(subject, get(hole.url()));
+    EXPECT_EQ(call.error, errc::connect_timeout);
+    EXPECT_EQ(call.result.failure.phase, phase::connect);
+}
+
+TEST(ShardDialTest, DeadlineInConnectAndHandshakeKeepsThePhase) {
+    deaf_listener hole(0);
+    hole.fill();
+    testing::raw_origin silent(plaintext_listen(), testing::script{testing::expect_octets(1)});
+    client subject(one_thread());
+    request to_connect = get(hole.url());
+    to_connect.deadline = in(40ms);
+    const failed_call first = fail(subject, std::move(to_connect));
+    EXPECT_EQ(first.error, errc::deadline_exceeded);
+    EXPECT_EQ(first.result.failure.phase, phase::connect);
+    request to_shake = get("https://127.0.0.1:" + std::to_string(silent.port()));
+    to_shake.deadline = in(100ms);
+    const failed_call second = fail(subject, std::move(to_shake));
+    EXPECT_EQ(second.error, errc::deadline_exceeded);
+    EXPECT_EQ(second.result.failure.phase, phase::handshake);
+    EXPECT_FALSE(second.result.failure.maybe_processed);
+}
+
+TEST(ShardDialTest, HandshakeThatHangsTimesOut) {
+    testing::raw_origin silent(plaintext_listen(), testing::script{testing::expect_octets(1)});
+    config values = one_thread();
+    values.timeouts.handshake = 40ms;
+    values.pool.dial_patience = 0ms;
+    client subject(values);
+    const failed_call call =
+        fail(subject, get("https://127.0.0.1:" + std::to_string(silent.port())));
+    EXPECT_EQ(call.error, errc::handshake_timeout);
+    EXPECT_EQ(call.result.failure.phase, phase::handshake);
+}
+
+TEST(ShardDialTest, DialOutlivesItsCallerAndWarmsThePool) {
+    testing::origin origin;
+    origin.set_latency(0ms);
+    config values = trusting(origin.ca_pem());
+    asio::io_context context;
+    client subject(context.get_executor(), values);
+    asio::cancellation_signal signal;
+    awaited_response call;
+    subject.async_send(get(origin.url("/d/0")),
+                       asio::bind_cancellation_slot(signal.slot(), call.handler()));
+    while (origin.counters().connections_accepted == 0) context.run_one_for(1ms);
+    signal.emit(asio::cancellation_type::terminal);
+    while (call.count() == 0) ASSERT_NE(context.run_one_for(patience), 0U);
+    EXPECT_EQ(call.error(), asio::error::operation_aborted);
+    const awaited_response next = begin_send(subject, get(origin.url("/d/0")));
+    while (next.count() == 0) ASSERT_NE(context.run_one_for(patience), 0U);
+    EXPECT_FALSE(next.error());
+    EXPECT_EQ(origin.counters().connections_accepted, 1U);
+}
+
+TEST(ShardDialTest, UnixSocketRoute) {
+    client subject(one_thread());
+    request what = get("http://docker.test/");
+    what.route = route{.unix_path = "@hearth-nobody-listens-here"};
+    const failed_call call = fail(subject, std::move(what));
+    EXPECT_EQ(call.error, errc::connect_failed);
+    EXPECT_NE(call.result.failure.detail.find("unix:@hearth-nobody"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hearth
