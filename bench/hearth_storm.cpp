@@ -1,5 +1,5 @@
-// hearth_storm: arrivals that do not wait. Open loop: arrival i is due at start + i * interval whatever
-// earlier ones do, and is cancelled at its due time + deadline. One JSON line on stdout.
+// hearth_storm: arrivals that do not wait. Open loop: arrival i is due at start + i * interval
+// whatever earlier ones do, and is cancelled at its due time + deadline. One JSON line on stdout.
 //
 //   hearth_storm --url https://HOST:PORT --ca FILE --interval-us N --duration-s N --deadline-ms N
 //       --delay-ms N --slow-ms N --slow-fraction F --seed N [--max-conns N] [--warm N]

@@ -1,5 +1,5 @@
-// The main job: 20,000 GETs over HTTP/1.1 and TLS at concurrency 64, sent by four threads through one
-// client to an embedded origin; or, given URLs, each of them with its phases.
+// The main job: 20,000 GETs over HTTP/1.1 and TLS at concurrency 64, sent by four threads through
+// one client to an embedded origin; or, given URLs, each of them with its phases.
 //
 //   main_job                 against the embedded origin
 //   main_job URL [URL ...]   fetches them through one client

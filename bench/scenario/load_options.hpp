@@ -1,5 +1,5 @@
-// What every rival of hearth_load takes and prints: the same options, the same JSON line, so that one
-// harness runs them side by side. Clock and CPU count from after the warm-up.
+// What every rival of hearth_load takes and prints: the same options, the same JSON line, so that
+// one harness runs them side by side. Clock and CPU count from after the warm-up.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,7 @@
-// Load that outlives its origin: GETs from own threads while a harness stops and starts the origin. Every
-// second a line of JSON says how many were answered, failed, and open; at the end one line sums up:
-// descriptors and memory before and after, errors by code, whether any of them could have been retried.
+// Load that outlives its origin: GETs from own threads while a harness stops and starts the origin.
+// Every second a line of JSON says how many were answered, failed, and open; at the end one line
+// sums up: descriptors and memory before and after, errors by code, whether any of them could have
+// been retried.
 //
 //   restart_hearth --url URL --ca FILE --concurrency N --duration-s N
 #include <dirent.h>
@@ -63,28 +64,37 @@ void send_next(hearth::client& client, const std::string& url, totals& all) {
         });
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+struct options {
     std::string url;
     std::string ca;
     std::uint64_t concurrency = 64;
     std::uint64_t duration_s = 10;
+};
+
+options parse(int argc, char** argv) {
+    options result;
     bench::arguments given(argc, argv);
     while (!given.is_empty()) {
         const std::string_view option = given.take_option();
         if (option == "--url") {
-            url = given.take_value();
+            result.url = given.take_value();
         } else if (option == "--ca") {
-            ca = given.take_value();
+            result.ca = given.take_value();
         } else if (option == "--concurrency") {
-            concurrency = given.take_number(1, 100'000);
+            result.concurrency = given.take_number(1, 100'000);
         } else if (option == "--duration-s") {
-            duration_s = given.take_number(1, 100'000);
+            result.duration_s = given.take_number(1, 100'000);
         } else {
             given.refuse();
         }
     }
+    return result;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const auto [url, ca, concurrency, duration_s] = parse(argc, argv);
     hearth::config settings;
     settings.tls.profile = hearth::tls_profile::make({.ca_file = ca});
     settings.pool.max_connections_per_origin = static_cast<std::uint32_t>(concurrency);

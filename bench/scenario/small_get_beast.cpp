@@ -1,5 +1,5 @@
-// The small GET with plain Boost.Beast over asio::ssl::stream, as its examples do it: a connection per
-// slot, async_write, async_read. One thread.
+// The small GET with plain Boost.Beast over asio::ssl::stream, as its examples do it: a connection
+// per slot, async_write, async_read. One thread.
 #include <boost/asio.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>

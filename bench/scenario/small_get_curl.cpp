@@ -1,5 +1,5 @@
-// The small GET with libcurl's multi interface: one multi handle, an easy handle per slot that is added
-// again when its transfer is done, curl_multi_poll. One thread.
+// The small GET with libcurl's multi interface: one multi handle, an easy handle per slot that is
+// added again when its transfer is done, curl_multi_poll. One thread.
 #include <curl/curl.h>
 
 #include <cstdio>

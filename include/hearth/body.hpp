@@ -1,5 +1,5 @@
-// `body`: what a request carries. None, owned bytes, several owned segments, a range of a file, or a
-// source that is pulled.
+// `body`: what a request carries. None, owned bytes, several owned segments, a range of a file, or
+// a source that is pulled.
 #pragma once
 
 #include <cstddef>
@@ -33,16 +33,16 @@ public:
     /// Total octets, if known: sent as content-length; else the body is chunked. Producing another
     /// number is `errc::invalid_body`.
     [[nodiscard]] virtual std::optional<std::uint64_t> size() const = 0;
-    /// Writes the next octets into `buffer`, which is valid until the handler was called. The handler
-    /// must be called exactly once; from any thread, also from inside this call.
+    /// Writes the next octets into `buffer`, which is valid until the handler was called. The
+    /// handler must be called exactly once; from any thread, also from inside this call.
     virtual void async_pull(std::span<char> buffer, pull_handler handler) = 0;
-    /// Starts again from the first octet. Returns false if that is impossible (the default): then the
-    /// request is only repeated while nothing was pulled.
+    /// Starts again from the first octet. Returns false if that is impossible (the default): then
+    /// the request is only repeated while nothing was pulled.
     virtual bool rewind();
 };
 
-/// A range of an open file. The descriptor is borrowed: it stays open and is read at offsets (its own
-/// position is not used), so one descriptor can serve many requests at once.
+/// A range of an open file. The descriptor is borrowed: it stays open and is read at offsets (its
+/// own position is not used), so one descriptor can serve many requests at once.
 struct file_range {
     int descriptor = -1;
     std::uint64_t offset = 0;
@@ -60,13 +60,13 @@ public:
     using source_type = std::shared_ptr<body_source>;
 
     body() = default;
-    body(std::string bytes) : value_(std::move(bytes)) {}             // NOLINT(*-explicit-*)
-    body(std::string_view bytes) : value_(std::string(bytes)) {}      // NOLINT(*-explicit-*)
-    body(const char* bytes) : value_(std::string(bytes)) {}           // NOLINT(*-explicit-*)
-    body(segments_type segments) : value_(std::move(segments)) {}     // NOLINT(*-explicit-*)
-    body(file_range file) : value_(file) {}                           // NOLINT(*-explicit-*)
-    body(source_type source) : value_(std::move(source)) {}           // NOLINT(*-explicit-*)
-    body(streamed_body streamed) : value_(streamed) {}                // NOLINT(*-explicit-*)
+    body(std::string bytes) : value_(std::move(bytes)) {}          // NOLINT(*-explicit-*)
+    body(std::string_view bytes) : value_(std::string(bytes)) {}   // NOLINT(*-explicit-*)
+    body(const char* bytes) : value_(std::string(bytes)) {}        // NOLINT(*-explicit-*)
+    body(segments_type segments) : value_(std::move(segments)) {}  // NOLINT(*-explicit-*)
+    body(file_range file) : value_(file) {}                        // NOLINT(*-explicit-*)
+    body(source_type source) : value_(std::move(source)) {}        // NOLINT(*-explicit-*)
+    body(streamed_body streamed) : value_(streamed) {}             // NOLINT(*-explicit-*)
 
     [[nodiscard]] bool is_none() const noexcept {
         return std::holds_alternative<std::monostate>(value_);

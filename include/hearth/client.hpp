@@ -1,14 +1,14 @@
 // `client`: the connection pool of a process, and all calls through it.
 //
-// Construct one per process and share it: every function may be called from any thread. A constructed
-// client works; there is no run() to forget. Handlers run on their associated executor (default: an
-// executor of the client), never from inside the call and never under a lock. Every call completes
-// exactly once. Cancellation: the handler's slot, all types (`total` only while nothing was sent); the
-// code is `asio::error::operation_aborted` and `failure.phase` is kept.
+// Construct one per process and share it: every function may be called from any thread. A
+// constructed client works; there is no run() to forget. Handlers run on their associated executor
+// (default: an executor of the client), never from inside the call and never under a lock. Every
+// call completes exactly once. Cancellation: the handler's slot, all types (`total` only while
+// nothing was sent); the code is `asio::error::operation_aborted` and `failure.phase` is kept.
 //
-// The destructor does not wait for handlers: pending calls complete with `errc::client_closed`, posted
-// to their executors. A client with threads of its own joins them after their handlers ran, unless the
-// destructor runs on one of them.
+// The destructor does not wait for handlers: pending calls complete with `errc::client_closed`,
+// posted to their executors. A client with threads of its own joins them after their handlers ran,
+// unless the destructor runs on one of them.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -58,8 +58,9 @@ public:
     /// A client with threads of its own (`config.io.threads`). Throws `boost::system::system_error`
     /// with `errc::invalid_config` and the first sentence of `validate(config)`.
     explicit client(config settings = {});
-    /// A client whose work runs on the caller's executor, as one shard. Calls on it are serialised by
-    /// a strand, so the context may have many threads. The executor must outlive the client's handlers.
+    /// A client whose work runs on the caller's executor, as one shard. Calls on it are serialised
+    /// by a strand, so the context may have many threads. The executor must outlive the client's
+    /// handlers.
     explicit client(executor_type executor, config settings = {});
     /// One shard per executor; each should be served by one thread.
     explicit client(std::vector<executor_type> executors, config settings = {});
@@ -72,7 +73,8 @@ public:
     [[nodiscard]] executor_type get_executor() const;
 
     /// Sends a request and receives the whole response, `max_body_bytes` at most. HTTP statuses are
-    /// no errors. On errors the response holds what is known: `failure`, `timings`, perhaps the head.
+    /// no errors. On errors the response holds what is known: `failure`, `timings`, perhaps the
+    /// head.
     template <boost::asio::completion_token_for<void(boost::system::error_code, response)> Token =
                   boost::asio::deferred_t>
     auto async_send(request what, Token&& token = Token{}) {
@@ -114,8 +116,8 @@ public:
             token, state_, std::move(where), count);
     }
 
-    /// Refuses new calls (`client_draining`), lets running ones end, closes what is idle, and completes
-    /// when no connection is left.
+    /// Refuses new calls (`client_draining`), lets running ones end, closes what is idle, and
+    /// completes when no connection is left.
     template <boost::asio::completion_token_for<void(boost::system::error_code)> Token =
                   boost::asio::deferred_t>
     auto async_drain(Token&& token = Token{}) {
@@ -138,7 +140,8 @@ public:
             token, state_);
     }
 
-    /// Sends and waits. Throws `send_error`; `would_deadlock` on a thread that runs the client itself.
+    /// Sends and waits. Throws `send_error`; `would_deadlock` on a thread that runs the client
+    /// itself.
     response send(request what);
     /// Sends and waits; sets `error` instead of throwing.
     response send(request what, boost::system::error_code& error);

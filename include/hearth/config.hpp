@@ -5,8 +5,8 @@
 // Defaults are safe in production and every limit is finite. Limits are the whole client's, never
 // multiples per thread. An empty optional means "off"; 0 means none and nothing else. Durations are
 // `std::chrono`. Fields are only ever appended. `validate` explains contradictions; a client's
-// constructor throws the first one as `errc::invalid_config`. Advice, which `validate` gives after them,
-// does not keep a client from being built.
+// constructor throws the first one as `errc::invalid_config`. Advice, which `validate` gives after
+// them, does not keep a client from being built.
 #pragma once
 
 #include <chrono>
@@ -26,7 +26,8 @@ using std::chrono::milliseconds;
 
 /// What happens to an HTTP/1.1 connection whose exchange is cancelled after it was sent.
 enum class cancel_policy : std::uint8_t {
-    adaptive,  ///< Drain when that is cheaper than a new handshake and no live waiter needs the slot.
+    adaptive,  ///< Drain when that is cheaper than a new handshake and no live waiter needs the
+               ///< slot.
     drain,     ///< Drain within the limits, giving way to live waiters.
     close,     ///< Close.
 };
@@ -35,32 +36,34 @@ struct pool_config {
     /// Connections to one origin, dials in progress included; never overshot. Range 1..1,000,000.
     /// Reached: exchanges wait. Default 256: enough for 256 concurrent HTTP/1.1 exchanges.
     std::uint32_t max_connections_per_origin = 256;
-    /// Connections of the whole client, dials included. Range 1..1,000,000. Reached: the least recently
-    /// used idle connection of another origin is closed, else exchanges wait. Must leave 64 of the
-    /// process's soft limit of file descriptors (RLIMIT_NOFILE) free, which `validate` checks. Default
-    /// 768: fits the usual limit of 1,024 and leaves the process a quarter of it.
+    /// Connections of the whole client, dials included. Range 1..1,000,000. Reached: the least
+    /// recently used idle connection of another origin is closed, else exchanges wait. Must leave
+    /// 64 of the process's soft limit of file descriptors (RLIMIT_NOFILE) free, which `validate`
+    /// checks. Default 768: fits the usual limit of 1,024 and leaves the process a quarter of it.
     std::uint32_t max_connections = 768;
     /// Idle connections kept per origin. None: as many as the connection limit allows, so that a
-    /// burst's connections survive until `idle_timeout` (a small constant here is the classic cause of
-    /// reconnect storms).
+    /// burst's connections survive until `idle_timeout` (a small constant here is the classic cause
+    /// of reconnect storms).
     std::optional<std::uint32_t> max_idle_per_origin{};
-    /// Exchanges that may wait for one origin. 0: never wait. An exchange that a free connection or a
-    /// permitted dial can serve is not counted. Reached: `errc::queue_full`.
+    /// Exchanges that may wait for one origin. 0: never wait. An exchange that a free connection or
+    /// a permitted dial can serve is not counted. Reached: `errc::queue_full`.
     std::uint32_t max_waiters = 10'000;
-    /// An idle connection is closed after this, jittered down by up to `jitter`. Default 60 s, below
-    /// the keep-alive of common servers (nginx 75 s), which avoids losing the reuse race.
+    /// An idle connection is closed after this, jittered down by up to `jitter`. Default 60 s,
+    /// below the keep-alive of common servers (nginx 75 s), which avoids losing the reuse race.
     milliseconds idle_timeout{60'000};
     /// A connection is retired when idle and older than this, jittered. Default 10 min: DNS and
     /// certificates change.
     milliseconds max_lifetime{600'000};
-    /// Share of each lifetime and idle timeout that is random, 0..0.9, so that connections do not age
-    /// out together. Default 0.1.
+    /// Share of each lifetime and idle timeout that is random, 0..0.9, so that connections do not
+    /// age out together. Default 0.1.
     double jitter = 0.1;
     /// How long a waiter outlives failed dials before it fails with the dial's error; the dial is
-    /// repeated with back-off meanwhile. 0: the first failure is its own. Certificate and unknown-name
-    /// failures are not waited out. Default 250 ms: spans a quick restart of the origin.
+    /// repeated with back-off meanwhile. 0: the first failure is its own. Certificate and
+    /// unknown-name failures are not waited out. Default 250 ms: spans a quick restart of the
+    /// origin.
     milliseconds dial_patience{250};
-    /// First pause after a failed dial to an origin; doubles, with full jitter, up to `max_backoff`.
+    /// First pause after a failed dial to an origin; doubles, with full jitter, up to
+    /// `max_backoff`.
     milliseconds min_backoff{20};
     milliseconds max_backoff{5'000};
     /// HTTP/1.1 exchanges cancelled after they were sent, see `cancel_policy`.
@@ -72,8 +75,8 @@ struct pool_config {
 };
 
 struct handshake_config {
-    /// TLS handshakes past their ClientHello at once, client-wide. What waits for the network counts,
-    /// what waits for CPU does not. Range 1..10,000. Default 16: some round trips' worth.
+    /// TLS handshakes past their ClientHello at once, client-wide. What waits for the network
+    /// counts, what waits for CPU does not. Range 1..10,000. Default 16: some round trips' worth.
     std::uint32_t max_concurrent = 16;
     /// Handshake slices (CPU steps) one turn of a thread may run before established connections are
     /// served again. Range 1..64. Default 1: a slice delays a warm exchange by at most one slice.
@@ -95,8 +98,8 @@ struct http1_config {
     std::uint32_t max_header_count = 256;
     /// 1xx responses before the final one. Default 16. Reached: `errc::informational_limit`.
     std::uint32_t max_informational = 16;
-    /// How long a body waits for 100 (Continue) when the request asked. Default 1 s (RFC 9110 10.1.1
-    /// says never to wait indefinitely).
+    /// How long a body waits for 100 (Continue) when the request asked. Default 1 s (RFC 9110
+    /// 10.1.1 says never to wait indefinitely).
     milliseconds continue_timeout{1'000};
 };
 
@@ -116,28 +119,28 @@ struct io_config {
 };
 
 struct timeouts_config {
-    milliseconds queue{30'000};       ///< Waiting for a connection. Range 1 ms..1 h.
-    milliseconds name{5'000};         ///< Resolving, per dial.
-    milliseconds connect{10'000};     ///< TCP connect, all addresses of a dial.
-    milliseconds handshake{10'000};   ///< TLS of a dial, waiting for its turn included.
-    milliseconds first_byte{60'000};  ///< From the end of the request to the response head.
-    milliseconds body_idle{60'000};   ///< Between octets of a response body while it is read.
-    milliseconds write_stall{60'000}; ///< Without progress in writing a request.
+    milliseconds queue{30'000};        ///< Waiting for a connection. Range 1 ms..1 h.
+    milliseconds name{5'000};          ///< Resolving, per dial.
+    milliseconds connect{10'000};      ///< TCP connect, all addresses of a dial.
+    milliseconds handshake{10'000};    ///< TLS of a dial, waiting for its turn included.
+    milliseconds first_byte{60'000};   ///< From the end of the request to the response head.
+    milliseconds body_idle{60'000};    ///< Between octets of a response body while it is read.
+    milliseconds write_stall{60'000};  ///< Without progress in writing a request.
     /// The whole exchange, when the request has no deadline. None = no total limit.
     std::optional<milliseconds> total{};
 };
 
 struct retry_config {
-    /// Repeat a request once on a fresh connection when its reused connection turned out dead before
-    /// any octet of a response, and repeating is safe: not a single octet left, or the method is
-    /// idempotent and the body can be replayed.
+    /// Repeat a request once on a fresh connection when its reused connection turned out dead
+    /// before any octet of a response, and repeating is safe: not a single octet left, or the
+    /// method is idempotent and the body can be replayed.
     bool stale_connection = true;
 };
 
 /// A fixed answer of the name service: no query is made for `host`.
 struct name_override {
     std::string host{};
-    std::uint16_t port = 0;              ///< 0 = any port.
+    std::uint16_t port = 0;                ///< 0 = any port.
     std::vector<std::string> addresses{};  ///< IP literals, tried in this order.
 };
 
@@ -158,8 +161,8 @@ struct dns_config {
     std::uint32_t cache_entries = 4096;
     /// Pause before the next address is tried while one is still connecting (RFC 8305 5).
     milliseconds attempt_delay{250};
-    /// Name servers to ask, as "address:port" ("127.0.0.1:53", "[::1]:5353"), instead of the system's.
-    /// For `c_ares` only. Empty: those of /etc/resolv.conf.
+    /// Name servers to ask, as "address:port" ("127.0.0.1:53", "[::1]:5353"), instead of the
+    /// system's. For `c_ares` only. Empty: those of /etc/resolv.conf.
     std::vector<std::string> servers{};
 };
 
@@ -181,9 +184,9 @@ struct config {
     io_config io{};
 };
 
-/// All contradictions of a config, a sentence each, naming the field as `pool.max_idle_per_origin`; then
-/// advice on what is legal but cannot take effect or is costly, each beginning with "Advice: ". Empty
-/// if there is neither. Reads the process's limit of file descriptors.
+/// All contradictions of a config, a sentence each, naming the field as `pool.max_idle_per_origin`;
+/// then advice on what is legal but cannot take effect or is costly, each beginning with "Advice:
+/// ". Empty if there is neither. Reads the process's limit of file descriptors.
 [[nodiscard]] HEARTH_API std::vector<std::string> validate(const config& value);
 
 HEARTH_END_NAMESPACE

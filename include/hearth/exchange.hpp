@@ -1,10 +1,10 @@
-// `exchange`: one request and its response, streamed both ways with real back-pressure; and `stream`, the
-// raw byte stream an upgraded exchange turns into.
+// `exchange`: one request and its response, streamed both ways with real back-pressure; and
+// `stream`, the raw byte stream an upgraded exchange turns into.
 //
-// An exchange comes from `client::async_open`. One write and one read may be outstanding at a time, from
-// any thread. What is not read is not received: a slow reader slows its connection and holds bounded
-// memory. Buffers given to an operation stay valid until its handler was called. Dropping an exchange
-// cancels it. Errors are those of `errc`; `asio::error::eof` ends the response body.
+// An exchange comes from `client::async_open`. One write and one read may be outstanding at a time,
+// from any thread. What is not read is not received: a slow reader slows its connection and holds
+// bounded memory. Buffers given to an operation stay valid until its handler was called. Dropping
+// an exchange cancels it. Errors are those of `errc`; `asio::error::eof` ends the response body.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -53,7 +53,8 @@ Buffer first_buffer(const Sequence& buffers) {
 }  // namespace detail
 
 /// The bytes after a 101 response: usable where AsyncReadStream and AsyncWriteStream are asked for.
-/// What the peer sent behind its response head is read first. Counted in the pool's limits until closed.
+/// What the peer sent behind its response head is read first. Counted in the pool's limits until
+/// closed.
 class HEARTH_API stream {
 public:
     using executor_type = boost::asio::any_io_executor;
@@ -139,7 +140,8 @@ public:
             },
             token, control_, std::move(trailers));
     }
-    /// Completes when the final response head is here. May be called while the body is being written.
+    /// Completes when the final response head is here. May be called while the body is being
+    /// written.
     template <boost::asio::completion_token_for<void(boost::system::error_code, response_head)>
                   Token = boost::asio::deferred_t>
     auto async_read_head(Token&& token = Token{}) {

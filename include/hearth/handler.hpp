@@ -1,9 +1,9 @@
-// How a caller's completion handler is kept until it is called: erased once, at the edge of the API, into
-// one allocation that also takes the result. Not for direct use.
+// How a caller's completion handler is kept until it is called: erased once, at the edge of the
+// API, into one allocation that also takes the result. Not for direct use.
 //
-// A handler with an associated executor holds outstanding work there and is dispatched to it; one without
-// runs on the client's executor. The client calls `run` after a turn, never from inside an initiating
-// call, exactly once. The cancellation slot is emptied just before.
+// A handler with an associated executor holds outstanding work there and is dispatched to it; one
+// without runs on the client's executor. The client calls `run` after a turn, never from inside an
+// initiating call, exactly once. The cancellation slot is emptied just before.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -18,8 +18,8 @@
 
 HEARTH_BEGIN_NAMESPACE
 
-/// A request method (RFC 9110 9): a known one or any token of up to 31 octets, case-sensitive. What is
-/// no token or longer is kept as invalid and refused at send with `errc::invalid_method`.
+/// A request method (RFC 9110 9): a known one or any token of up to 31 octets, case-sensitive. What
+/// is no token or longer is kept as invalid and refused at send with `errc::invalid_method`.
 class method {
 public:
     static constexpr std::size_t max_size = 31;
@@ -85,7 +85,8 @@ struct route {
     bool operator==(const route&) const = default;
 };
 
-/// One exchange as the caller wants it. The URL is parsed at send: a bad one is an error, not a throw.
+/// One exchange as the caller wants it. The URL is parsed at send: a bad one is an error, not a
+/// throw.
 struct request {
     hearth::method method{};
     std::string url{};
@@ -93,7 +94,8 @@ struct request {
     hearth::body body{};
     /// Sent after a chunked body; forces chunked framing when not empty.
     hearth::headers trailers{};
-    /// The whole exchange, queueing to last body octet, ends by then. None: the phase timeouts hold.
+    /// The whole exchange, queueing to last body octet, ends by then. None: the phase timeouts
+    /// hold.
     std::optional<deadline_type> deadline{};
     /// Cap on body octets of a whole-body response; default `config::max_body_bytes`.
     std::optional<std::uint64_t> max_body_bytes{};

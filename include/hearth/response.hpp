@@ -11,9 +11,9 @@
 
 HEARTH_BEGIN_NAMESPACE
 
-/// How long each phase of an exchange took. A phase that did not happen is zero. `name`, `connect` and
-/// `handshake` are those of the dial whose connection served the exchange, and only count when the
-/// exchange waited for that dial; queue time is never part of them.
+/// How long each phase of an exchange took. A phase that did not happen is zero. `name`, `connect`
+/// and `handshake` are those of the dial whose connection served the exchange, and only count when
+/// the exchange waited for that dial; queue time is never part of them.
 struct timings {
     using duration = std::chrono::steady_clock::duration;
     duration queued{};      ///< From the call until a connection was assigned.
@@ -27,13 +27,13 @@ struct timings {
 
 /// The connection that served (or last tried) an exchange.
 struct connection_info {
-    std::string peer_address;    ///< "127.0.0.1:443", "[::1]:443" or "unix:/path"; empty if none.
-    bool reused = false;         ///< It had served another exchange, or was warm, before.
+    std::string peer_address;  ///< "127.0.0.1:443", "[::1]:443" or "unix:/path"; empty if none.
+    bool reused = false;       ///< It had served another exchange, or was warm, before.
     bool tls = false;
-    bool tls_resumed = false;    ///< Its handshake resumed a session.
-    std::string tls_version;     ///< "TLSv1.3"; empty on plaintext.
+    bool tls_resumed = false;  ///< Its handshake resumed a session.
+    std::string tls_version;   ///< "TLSv1.3"; empty on plaintext.
     std::string tls_cipher;
-    std::string alpn;            ///< What ALPN chose; empty if nothing.
+    std::string alpn;  ///< What ALPN chose; empty if nothing.
 };
 
 /// Filled as far as the exchange came, also when it failed: `status` 0 means no response head.

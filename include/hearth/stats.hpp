@@ -15,45 +15,47 @@ HEARTH_BEGIN_NAMESPACE
 
 /// Why a connection was closed.
 enum class close_reason : std::uint8_t {
-    idle_timeout,       ///< Idle for `pool.idle_timeout`.
-    idle_limit,         ///< More idle connections than `pool.max_idle_per_origin`.
-    lifetime,           ///< Older than `pool.max_lifetime`.
-    evicted,            ///< Idle, closed to make room for another origin under `pool.max_connections`.
-    peer,               ///< The peer closed it while idle, or after its last response.
-    peer_error,         ///< Reset, a TLS error, or bytes that are no HTTP.
-    not_reusable,       ///< The response or the request ruled reuse out (`connection: close`, ...).
-    cancelled,          ///< Its exchange was cancelled or timed out, and it was not drained.
-    drain_limit,        ///< Its exchange was cancelled and draining did not end within the limits.
-    gave_way,           ///< It was draining and was closed for a live waiter.
-    upgraded,           ///< Its byte stream was handed to the caller, who closed it.
-    dial_failed,        ///< It never became usable.
-    unused_dial,        ///< The dial was given up because nobody could use it.
-    client_closed,      ///< The client was drained or destroyed.
+    idle_timeout,   ///< Idle for `pool.idle_timeout`.
+    idle_limit,     ///< More idle connections than `pool.max_idle_per_origin`.
+    lifetime,       ///< Older than `pool.max_lifetime`.
+    evicted,        ///< Idle, closed to make room for another origin under
+                    ///< `pool.max_connections`.
+    peer,           ///< The peer closed it while idle, or after its last response.
+    peer_error,     ///< Reset, a TLS error, or bytes that are no HTTP.
+    not_reusable,   ///< The response or the request ruled reuse out (`connection: close`, ...).
+    cancelled,      ///< Its exchange was cancelled or timed out, and it was not drained.
+    drain_limit,    ///< Its exchange was cancelled and draining did not end within the limits.
+    gave_way,       ///< It was draining and was closed for a live waiter.
+    upgraded,       ///< Its byte stream was handed to the caller, who closed it.
+    dial_failed,    ///< It never became usable.
+    unused_dial,    ///< The dial was given up because nobody could use it.
+    client_closed,  ///< The client was drained or destroyed.
     count_,
 };
 [[nodiscard]] HEARTH_API std::string_view to_string(close_reason value) noexcept;
 
 struct origin_stats {
-    std::string origin;             ///< "https://host:port", with route and profile if not default.
+    std::string origin;  ///< "https://host:port", with route and profile if not default.
     // Now.
-    std::uint64_t open = 0;         ///< Usable connections: idle + active + draining.
+    std::uint64_t open = 0;  ///< Usable connections: idle + active + draining.
     std::uint64_t idle = 0;
     std::uint64_t active = 0;
     std::uint64_t dialing = 0;      ///< Resolving or connecting.
     std::uint64_t handshaking = 0;  ///< In TLS.
     std::uint64_t draining = 0;
-    std::uint64_t waiting = 0;      ///< Exchanges without a connection.
+    std::uint64_t waiting = 0;  ///< Exchanges without a connection.
     std::chrono::steady_clock::duration oldest_wait{};
     // Ever.
-    std::uint64_t opened = 0;       ///< Dials begun.
-    std::uint64_t closed = 0;       ///< Connections and dials ended; opened = closed + what exists.
+    std::uint64_t opened = 0;  ///< Dials begun.
+    std::uint64_t closed = 0;  ///< Connections and dials ended; opened = closed + what exists.
     std::array<std::uint64_t, static_cast<std::size_t>(close_reason::count_)> closed_by_reason{};
     std::uint64_t handshakes_full = 0;
     std::uint64_t handshakes_resumed = 0;
     std::uint64_t handshakes_failed = 0;
-    std::uint64_t handshakes_wasted = 0;  ///< Completed, but the connection never carried an exchange.
+    std::uint64_t handshakes_wasted = 0;  ///< Completed, but the connection never carried an
+                                          ///< exchange.
     std::chrono::steady_clock::duration handshake_cpu{};  ///< Spent in handshake slices.
-    std::uint64_t exchanges = 0;    ///< Attempts assigned to a connection.
+    std::uint64_t exchanges = 0;                          ///< Attempts assigned to a connection.
     std::uint64_t failed_dials = 0;
     std::uint64_t stale_retries = 0;
     std::uint64_t queue_refused = 0;
@@ -62,14 +64,15 @@ struct origin_stats {
 
 struct stats {
     std::vector<origin_stats> origins;
-    std::uint64_t calls = 0;        ///< Exchanges begun by callers.
-    std::uint64_t completed = 0;    ///< Of these, completed (each exactly once).
-    std::uint64_t in_flight = 0;    ///< calls - completed.
-    std::uint64_t bytes_received = 0;   ///< From the network, ciphertext included.
+    std::uint64_t calls = 0;           ///< Exchanges begun by callers.
+    std::uint64_t completed = 0;       ///< Of these, completed (each exactly once).
+    std::uint64_t in_flight = 0;       ///< calls - completed.
+    std::uint64_t bytes_received = 0;  ///< From the network, ciphertext included.
     std::uint64_t bytes_sent = 0;
-    std::uint64_t read_calls = 0;       ///< System calls that read from connections.
+    std::uint64_t read_calls = 0;  ///< System calls that read from connections.
     std::uint64_t write_calls = 0;
-    std::uint64_t kernel_tls_connections = 0;  ///< Always 0: OpenSSL 3.0 offers it over sockets only.
+    std::uint64_t kernel_tls_connections = 0;  ///< Always 0: OpenSSL 3.0 offers it over sockets
+                                               ///< only.
     std::uint64_t internal_errors = 0;  ///< Broken invariants that were contained; report them.
     std::uint64_t stale_messages = 0;   ///< Facts about dead ids, legal and dropped.
 

@@ -1,7 +1,8 @@
 // Version of the library and the macros every public header needs.
 //
-// Releases are 0.y: each y may break source and binary compatibility, so y is part of the SONAME and
-// of the inline namespace. Mixing two releases in one program links, because no symbol is shared.
+// Releases are 0.y: each y may break source and binary compatibility, so y is part of the SONAME
+// and of the inline namespace. Mixing two releases in one program links, because no symbol is
+// shared.
 #pragma once
 
 #define HEARTH_VERSION_MAJOR 0
@@ -25,10 +26,10 @@
 
 HEARTH_BEGIN_NAMESPACE
 
-namespace detail {}  // opened here so that it is the inline namespace's wherever it is extended
+namespace detail {}  // namespace detail
 
-/// The version of the library that was linked, as "0.y.z". It differs from HEARTH_VERSION_STRING when
-/// the headers are of another patch release than the shared object.
+/// The version of the library that was linked, as "0.y.z". It differs from HEARTH_VERSION_STRING
+/// when the headers are of another patch release than the shared object.
 [[nodiscard]] HEARTH_API const char* version() noexcept;
 
 HEARTH_END_NAMESPACE

@@ -1,5 +1,5 @@
-// The client's handle, and the entry of every call: checked on the caller's thread, then handed to the
-// shard that owns its origin.
+// The client's handle, and the entry of every call: checked on the caller's thread, then handed to
+// the shard that owns its origin.
 #include "hearth/client.hpp"
 
 #include <atomic>
@@ -56,9 +56,8 @@ std::shared_ptr<cancel_handle> connect_slot(asio::cancellation_slot slot,
     slot.assign([handle](asio::cancellation_type type) {
         const auto strong = asio::cancellation_type::terminal | asio::cancellation_type::partial;
         const bool only_unsent = (type & strong) == asio::cancellation_type::none;
-        handle->owner->submit_late([handle, only_unsent] {
-            handle->owner->cancel(handle, only_unsent);
-        });
+        handle->owner->submit_late(
+            [handle, only_unsent] { handle->owner->cancel(handle, only_unsent); });
     });
     return handle;
 }
@@ -128,8 +127,7 @@ void start_open(const std::shared_ptr<client_state>& state, request what, open_h
 void start_warm(const std::shared_ptr<client_state>& state, origin where, std::uint32_t count,
                 warm_handler handler) {
     shard& owner = state->shard_of(make_pool_key(where, request{}, state->values()));
-    owner.submit([&owner, where = std::move(where), count,
-                  handler = std::move(handler)]() mutable {
+    owner.submit([&owner, where = std::move(where), count, handler = std::move(handler)]() mutable {
         owner.warm(where, count, std::move(handler));
     });
 }

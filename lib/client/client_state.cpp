@@ -35,8 +35,8 @@ asio::any_io_executor serialise(const asio::any_io_executor& executor) {
     return asio::strand<asio::any_io_executor>(executor);
 }
 
-/// The last turn of a shard. Where the caller's context is destroyed without running it, what the shard
-/// holds is let go all the same: it holds sockets, and they hold it.
+/// The last turn of a shard. Where the caller's context is destroyed without running it, what the
+/// shard holds is let go all the same: it holds sockets, and they hold it.
 class last_turn {
 public:
     explicit last_turn(std::shared_ptr<shard> owner) : owner_(std::move(owner)) {}

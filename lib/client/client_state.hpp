@@ -1,5 +1,5 @@
-// client_state: what a client's handle points to: its shards, and the threads that serve them where the
-// client has threads of its own. Constant after construction; the work is in the shards.
+// client_state: what a client's handle points to: its shards, and the threads that serve them where
+// the client has threads of its own. Constant after construction; the work is in the shards.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -1,11 +1,11 @@
-// live_exchange: one call in its shard, from acquisition to completion; and exchange_control, what the
-// caller's handle of a streamed exchange shares with the shard.
+// live_exchange: one call in its shard, from acquisition to completion; and exchange_control, what
+// the caller's handle of a streamed exchange shares with the shard.
 //
-// A live_exchange is touched on its shard only. Its stages: waiting (core has it as a waiter), assigned
-// (on a connection), detached (its caller is gone; what is left of the response is discarded or its
-// connection closes). It leaves the slab when it is completed, or when a detached one has ended.
-// An exchange_control lives as long as the caller's handle; its results are written by the shard before
-// the handler that reports them is called, and not after.
+// A live_exchange is touched on its shard only. Its stages: waiting (core has it as a waiter),
+// assigned (on a connection), detached (its caller is gone; what is left of the response is
+// discarded or its connection closes). It leaves the slab when it is completed, or when a detached
+// one has ended. An exchange_control lives as long as the caller's handle; its results are written
+// by the shard before the handler that reports them is called, and not after.
 #pragma once
 
 #include <boost/asio/buffer.hpp>

@@ -1,10 +1,10 @@
 // lease_pool: the client-wide connection limit, handed out to shards in leases.
 //
-// A lease is the right to have one connection. Shards take leases when they want to dial and give back
-// what they do not need when another shard waits; together they never hold more than the limit. What a
-// shard asked for and did not get stays asked for until it is granted. Whenever what the others wait
-// for changes, a shard is told to look (`wanted_by_others`): messages may cross, the number never lies.
-// Used on the cold path only (dials and closes), so a mutex does.
+// A lease is the right to have one connection. Shards take leases when they want to dial and give
+// back what they do not need when another shard waits; together they never hold more than the
+// limit. What a shard asked for and did not get stays asked for until it is granted. Whenever what
+// the others wait for changes, a shard is told to look (`wanted_by_others`): messages may cross,
+// the number never lies. Used on the cold path only (dials and closes), so a mutex does.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,8 @@
-// link: what a shard has of one connection: its sockets, its protocol engine, and when it came to be.
+// link: what a shard has of one connection: its sockets, its protocol engine, and when it came to
+// be.
 //
-// Created by core's `dial`, named by core's id, ended by core's `close` or by a fact that says it is gone.
+// Created by core's `dial`, named by core's id, ended by core's `close` or by a fact that says it
+// is gone.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +21,9 @@ namespace hearth::detail {
 struct link {
     link(connection_id name, origin_id where, boost::asio::any_io_executor executor,
          std::shared_ptr<io::driver_listener> listener, const io::socket_settings& settings)
-        : id(name), origin(where), driver(std::move(executor), std::move(listener), name, settings) {}
+        : id(name),
+          origin(where),
+          driver(std::move(executor), std::move(listener), name, settings) {}
 
     connection_id id;
     origin_id origin;
@@ -30,13 +34,13 @@ struct link {
     std::string connect_detail;               // what each failed attempt said
     boost::system::error_code connect_error;  // of the last failed attempt
 
-    exchange_id exchange;         // the one it carries, dead if none
-    std::uint32_t served = 0;     // exchanges assigned so far
-    bool ready = false;           // usable: core was told
-    bool paused = false;          // its exchange's reader is slow: nothing is read
-    bool dirty = false;           // in the shard's list of links to flush
-    bool closing = false;         // core was told that it ends, its `close` is on the way
-    bool flight_reported = false; // core knows that a slice can run
+    exchange_id exchange;          // the one it carries, dead if none
+    std::uint32_t served = 0;      // exchanges assigned so far
+    bool ready = false;            // usable: core was told
+    bool paused = false;           // its exchange's reader is slow: nothing is read
+    bool dirty = false;            // in the shard's list of links to flush
+    bool closing = false;          // core was told that it ends, its `close` is on the way
+    bool flight_reported = false;  // core knows that a slice can run
     connection_info info;
 
     base::time_point dial_began;

@@ -1,11 +1,12 @@
-// shard: one thread's (or strand's) world, and the only place that sees both core and io. It turns what
-// happens on sockets, timers and in calls into facts for core, and core's actions into work.
+// shard: one thread's (or strand's) world, and the only place that sees both core and io. It turns
+// what happens on sockets, timers and in calls into facts for core, and core's actions into work.
 //
-// A turn: an event comes in (`enter`), the clock is read once, the event becomes facts, core's actions are
-// carried out until there are none, touched connections are flushed, the timer is armed; only then are
-// user handlers called. Nothing of the caller's runs inside a turn. Handshake slices run in turns of
-// their own, queued behind whatever sockets are ready, so that established connections go first.
-// Everything but `submit` and the constants is touched on the shard's executor only.
+// A turn: an event comes in (`enter`), the clock is read once, the event becomes facts, core's
+// actions are carried out until there are none, touched connections are flushed, the timer is
+// armed; only then are user handlers called. Nothing of the caller's runs inside a turn. Handshake
+// slices run in turns of their own, queued behind whatever sockets are ready, so that established
+// connections go first. Everything but `submit` and the constants is touched on the shard's
+// executor only.
 #pragma once
 
 #include <atomic>
@@ -71,7 +72,8 @@ public:
     /// The same for handles, which may outlive the client and its threads.
     template <class Work>
     void submit_late(Work work);
-    /// The thread that served the executor has ended its loop: late work goes elsewhere from now on.
+    /// The thread that served the executor has ended its loop: late work goes elsewhere from now
+    /// on.
     void mark_stopped();
     [[nodiscard]] const boost::asio::any_io_executor& executor() const { return executor_; }
     /// True if waiting here for this shard could wait for ever.

@@ -1,5 +1,5 @@
-// shard, dials: from core's `dial` to a usable connection. Core decides which address, when to give up
-// and whose handshake gets the CPU; here it is done and reported.
+// shard, dials: from core's `dial` to a usable connection. Core decides which address, when to give
+// up and whose handshake gets the CPU; here it is done and reported.
 #include <boost/asio/error.hpp>
 #include <cerrno>
 #include <ctime>
@@ -46,8 +46,7 @@ void shard::dial(connection_id id, origin_id origin) {
     io::socket_settings settings;
     settings.nodelay = config_.io.tcp_nodelay;
     settings.keepalive_idle = config_.io.keepalive_idle;
-    links_[id.index] =
-        std::make_unique<link>(id, origin, executor_, shared_from_this(), settings);
+    links_[id.index] = std::make_unique<link>(id, origin, executor_, shared_from_this(), settings);
     link& l = *links_[id.index];
     l.dial_began = now_;
     if (entry.dialing++ == 0) entry.dialing_phase = phase::name;
@@ -74,9 +73,8 @@ void shard::dial(connection_id id, origin_id origin) {
                                       io::address_list addresses) {
             const auto self = weak.lock();
             if (!self) return;
-            self->enter([&] {
-                self->on_resolved(id, error, std::move(detail), std::move(addresses));
-            });
+            self->enter(
+                [&] { self->on_resolved(id, error, std::move(detail), std::move(addresses)); });
         });
 }
 
@@ -174,7 +172,8 @@ void shard::run_slice(connection_id id) {
             core_.on_slice_done(now_, id, cost, core::slice_outcome::waiting);
             l->flight_reported = false;
             if (l->wire->is_peer_closed()) {
-                dial_failed(*l, core::dial_failure::handshake_failed, errc::handshake_failed,
+                // A lost connection, not a refusal: core may wait it out, as it does a failed connect.
+                dial_failed(*l, core::dial_failure::connect_failed, errc::handshake_failed,
                             "The peer closed the connection during the TLS handshake.");
                 return;
             }
@@ -250,16 +249,10 @@ void shard::note_dial_failure(link& l, phase where, error_code error, std::strin
 }
 
 /// A dial core does not know the end of yet.
-void shard::dial_failed(link& l, core::dial_failure failure, error_code error,
-                        std::string detail) {
-    phase where = phase::connect;
-    if (failure == core::dial_failure::name_failed ||
-        failure == core::dial_failure::name_not_found) {
-        where = phase::name;
-    } else if (failure == core::dial_failure::handshake_failed ||
-               failure == core::dial_failure::certificate_rejected) {
-        where = phase::handshake;
-    }
+void shard::dial_failed(link& l, core::dial_failure failure, error_code error, std::string detail) {
+    const phase where = l.wire                ? phase::handshake
+                        : l.addresses.empty() ? phase::name
+                                              : phase::connect;
     note_dial_failure(l, where, error, std::move(detail));
     if (l.wire) (void)l.driver.write(l.wire->output());  // an alert, if there is one
     const connection_id id = l.id;

@@ -372,7 +372,8 @@ void shard::attempt_failed(link& l, errc code, std::string detail, bool lost) {
     complete_exchange(id, code);
 }
 
-/// Ends an exchange on our side: cancelled, late, too large. Core says what becomes of its connection.
+/// Ends an exchange on our side: cancelled, late, too large. Core says what becomes of its
+/// connection.
 void shard::fail_assigned(exchange_id id, error_code error, std::string detail) {
     live_exchange& x = exchanges_[id];
     link& l = *find_link(x.connection);

@@ -37,8 +37,8 @@ private:
 void shard::start_pull(live_exchange& x, exchange_id id) {
     auto source = std::get<body::source_type>(x.what.body.value());
     auto buffer = x.body.pull_buffer();
-    // The pull keeps source and buffer until it has ended, perhaps after the exchange. The source is
-    // given back to this thread then: its own may be the one that calls the handler.
+    // The pull keeps source and buffer until it has ended, perhaps after the exchange. The source
+    // is given back to this thread then: its own may be the one that calls the handler.
     auto held = std::make_shared<std::shared_ptr<body_source>>(source);
     auto done = [self = shared_from_this(), id, held, buffer](error_code error, std::size_t size) {
         asio::post(self->executor_, [self, id, buffer, error, size, last = std::move(*held)] {
@@ -88,7 +88,8 @@ void shard::write(exchange_control& control, asio::const_buffer bytes, size_hand
     pump_request(*x, *l);
 }
 
-/// Octets of an upgraded connection: as many as its output may hold; the rest is the caller's again.
+/// Octets of an upgraded connection: as many as its output may hold; the rest is the caller's
+/// again.
 void shard::write_raw(exchange_control& control, link& l, std::span<const std::byte> data) {
     const std::size_t limit = config_.io.send_buffer;
     if (l.wire->queued() >= limit) {
@@ -201,7 +202,8 @@ void shard::close_upgraded(live_exchange& x, link& l) {
 
 // The connection's side.
 
-/// Gives received octets to the reader that waits; what it has no room for is kept and stops reading.
+/// Gives received octets to the reader that waits; what it has no room for is kept and stops
+/// reading.
 void shard::deliver(exchange_control& control, link& l, std::span<const std::byte> data) {
     if (control.read && control.unread.empty()) {
         const std::size_t size = std::min(data.size(), control.read_buffer.size());

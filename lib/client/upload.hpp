@@ -1,8 +1,8 @@
 // upload: the body of one exchange, produced piece by piece in the order it is sent.
 //
-// Touched only on the exchange's shard. It borrows the request's body, which the exchange keeps alive.
-// Pieces point into the caller's memory, into a scratch buffer of the shard (files), or into a buffer of
-// its own (sources); a piece is consumed before the next is asked for.
+// Touched only on the exchange's shard. It borrows the request's body, which the exchange keeps
+// alive. Pieces point into the caller's memory, into a scratch buffer of the shard (files), or into
+// a buffer of its own (sources); a piece is consumed before the next is asked for.
 #pragma once
 
 #include <cstddef>

@@ -1,10 +1,10 @@
 // connection_driver: the sockets of one connection, from its connect attempts to its end.
 //
-// It knows neither what it carries nor when it should: the shard says read, write, wait. Waiting for
-// readiness is separate from reading, so that all connections of a shard can share one receive buffer.
-// Everything runs on the shard's executor. Listener calls name the connection by id and come from the
-// executor, never from inside a call into the driver; a closed driver's late results are dropped by the
-// listener, to which the id is dead.
+// It knows neither what it carries nor when it should: the shard says read, write, wait. Waiting
+// for readiness is separate from reading, so that all connections of a shard can share one receive
+// buffer. Everything runs on the shard's executor. Listener calls name the connection by id and
+// come from the executor, never from inside a call into the driver; a closed driver's late results
+// are dropped by the listener, to which the id is dead.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -63,7 +63,8 @@ public:
                       const socket_settings& settings);
 
     // Dialling.
-    /// Starts to connect; exactly one `on_connect_result` with this number follows, unless cancelled.
+    /// Starts to connect; exactly one `on_connect_result` with this number follows, unless
+    /// cancelled.
     void connect(std::uint32_t attempt, const endpoint& peer);
     void cancel_connect(std::uint32_t attempt);
     /// Keeps this connected attempt as the connection and closes all others.

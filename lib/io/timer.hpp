@@ -1,5 +1,5 @@
-// timer: the one timer of a shard. Arming for a later time than it is armed for costs nothing: it fires
-// early once and is armed again.
+// timer: the one timer of a shard. Arming for a later time than it is armed for costs nothing: it
+// fires early once and is armed again.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -44,7 +44,8 @@ bool connection::poll_event(event& out) {
     }
 }
 
-/// Gives the HTTP engine more plain text, or the news that there is no more. False: nothing to give.
+/// Gives the HTTP engine more plain text, or the news that there is no more. False: nothing to
+/// give.
 bool connection::decrypt_more(event& out) {
     out.kind = event_kind::none;
     if (!tls_ended_ && !tls_failed_) {

@@ -1,11 +1,11 @@
-// connection: TLS (or none) and one HTTP engine behind one face, sans I/O. The driver feeds it bytes and
-// sends what it puts out; the shard polls its events.
+// connection: TLS (or none) and one HTTP engine behind one face, sans I/O. The driver feeds it
+// bytes and sends what it puts out; the shard polls its events.
 //
 // Input, in this order, in one turn of the shard:
 //   receive(bytes) -> poll_event() until none, or stop for back-pressure -> retain()
-// `receive` borrows its bytes until `retain`. While a handshake runs, bytes are only stored; `step()` is
-// the one place that works on them. Output collects in `output()` after `flush()`; what one turn wrote
-// (head, small body) leaves in one TLS record and one system call.
+// `receive` borrows its bytes until `retain`. While a handshake runs, bytes are only stored;
+// `step()` is the one place that works on them. Output collects in `output()` after `flush()`; what
+// one turn wrote (head, small body) leaves in one TLS record and one system call.
 // Plain text on its way into records, and out of them, passes through buffers of the shard
 // (`work_buffers`): an idle connection holds none.
 #pragma once

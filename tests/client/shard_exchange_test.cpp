@@ -189,6 +189,7 @@ TEST(ShardExchangeTest, DeadIdleConnectionIsNoticedBeforeItIsUsed) {
     testing::origin origin(plaintext());
     client subject(one_thread());
     EXPECT_EQ(subject.warm(origin_of(origin.url()), 2), 2U);
+    ASSERT_TRUE(eventually([&] { return origin.counters().connections_open == 2; }));
     origin.close_all_connections();
     EXPECT_TRUE(eventually([&] { return subject.stats().total().open == 0; }));
     EXPECT_EQ(closed_by(subject.stats(), close_reason::peer), 2U);

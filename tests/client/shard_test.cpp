@@ -234,7 +234,7 @@ TEST(ShardTest, WarmDialsWhatIsMissing) {
     EXPECT_EQ(subject.warm(origin_of(origin.url()), 2), 2U);
     EXPECT_EQ(subject.warm(origin_of(origin.url()), 4), 4U);
     EXPECT_EQ(subject.warm(origin_of(origin.url()), 1), 4U);
-    EXPECT_EQ(origin.counters().connections_accepted, 4U);
+    EXPECT_TRUE(eventually([&] { return origin.counters().connections_accepted == 4; }));
     const response result = subject.send(get(origin.url("/d/0")));
     EXPECT_TRUE(result.connection.reused) << "it was warm before";
     EXPECT_EQ(result.timings.handshake.count(), 0);
@@ -246,6 +246,7 @@ TEST(ShardTest, WarmStopsAtTheLimit) {
     values.pool.max_connections_per_origin = 3;
     client subject(values);
     EXPECT_EQ(subject.warm(origin_of(origin.url()), 100), 3U);
+    EXPECT_TRUE(eventually([&] { return origin.counters().connections_open == 3; }));
     EXPECT_EQ(origin.counters().connections_peak, 3U);
 }
 

@@ -176,7 +176,8 @@ TEST(InteropKeepAliveTest, RequestLimitsOfServersCostNoGet) {
         EXPECT_EQ(result.good, 400U) << url << ": " << result.first_error;
     }
     const stats end = subject.stats();
-    EXPECT_GE(end.total().opened, 4 * 400U / 3);
+    // Apache's limit counts what follows the first request of a connection.
+    EXPECT_GE(end.total().opened, 2 * 400U / 3 + 2 * 400U / 4);
     EXPECT_EQ(end.internal_errors, 0U);
 }
 

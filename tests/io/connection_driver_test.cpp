@@ -1,0 +1,199 @@
+#include "io/connection_driver.hpp"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace hearth::io {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+struct recording final : driver_listener {
+    std::optional<error_code> connected;
+    std::uint32_t attempt = 0;
+    int results = 0;
+    int readable = 0;
+    int writable = 0;
+
+    void on_connect_result(connection_id /*connection*/, std::uint32_t number,
+                           error_code error) override {
+        connected = error;
+        attempt = number;
+        ++results;
+    }
+    void on_readable(connection_id /*connection*/) override { ++readable; }
+    void on_writable(connection_id /*connection*/) override { ++writable; }
+};
+
+// A listener on loopback, and a driver that may connect to it.
+struct pair {
+    asio::io_context context;
+    asio::ip::tcp::acceptor acceptor{context, {asio::ip::make_address("127.0.0.1"), 0}};
+    asio::ip::tcp::socket peer{context};
+    std::shared_ptr<recording> heard = std::make_shared<recording>();
+    connection_driver driver{context.get_executor(), heard, connection_id{0, 1}, {}};
+
+    [[nodiscard]] endpoint there() const { return endpoint(acceptor.local_endpoint()); }
+    void run() {
+        context.restart();
+        context.run();
+    }
+    void connect() {
+        driver.connect(0, there());
+        run();
+        ASSERT_TRUE(heard->connected && !*heard->connected);
+        driver.adopt(0);
+        acceptor.accept(peer);
+    }
+};
+
+TEST(ConnectionDriverTest, ConnectTellsOnceAndNamesThePeer) {
+    pair p;
+    p.connect();
+    EXPECT_EQ(p.heard->results, 1);
+    EXPECT_EQ(p.driver.peer_address(),
+              "127.0.0.1:" + std::to_string(p.acceptor.local_endpoint().port()));
+}
+
+TEST(ConnectionDriverTest, RefusedConnectIsToldNeverFromInsideTheCall) {
+    pair p;
+    const endpoint gone = p.there();
+    p.acceptor.close();
+    p.driver.connect(7, gone);
+    EXPECT_EQ(p.heard->results, 0);
+    p.run();
+    EXPECT_EQ(p.heard->results, 1);
+    EXPECT_EQ(p.heard->attempt, 7U);
+    EXPECT_EQ(*p.heard->connected, boost::system::errc::connection_refused);
+}
+
+TEST(ConnectionDriverTest, CancelledAttemptIsNotTold) {
+    pair p;
+    p.driver.connect(0, p.there());
+    p.driver.cancel_connect(0);
+    p.run();
+    EXPECT_EQ(p.heard->results, 0);
+}
+
+TEST(ConnectionDriverTest, AdoptClosesTheOtherAttempts) {
+    pair p;
+    p.driver.connect(0, p.there());
+    p.driver.connect(1, p.there());
+    p.run();
+    EXPECT_EQ(p.heard->results, 2);
+    p.driver.adopt(1);
+    asio::ip::tcp::socket first = p.acceptor.accept();
+    asio::ip::tcp::socket second = p.acceptor.accept();
+    char octet = 0;
+    error_code error;
+    first.read_some(asio::buffer(&octet, 1), error);
+    EXPECT_EQ(error, asio::error::eof);
+}
+
+TEST(ConnectionDriverTest, ReadTellsDataThenNothingThenTheEnd) {
+    pair p;
+    p.connect();
+    std::array<std::byte, 64> buffer{};
+    EXPECT_EQ(p.driver.read(buffer).status, io_status::would_block);
+    p.driver.wait_readable();
+    p.driver.wait_readable();  // one wait at a time
+    asio::write(p.peer, asio::buffer("hello", 5));
+    p.run();
+    EXPECT_EQ(p.heard->readable, 1);
+    p.driver.readable_now();
+    const io_result got = p.driver.read(buffer);
+    EXPECT_EQ(got.status, io_status::ok);
+    EXPECT_EQ(got.size, 5U);
+    EXPECT_EQ(p.driver.bytes_received, 5U);
+    p.peer.close();
+    p.driver.wait_readable();
+    p.run();
+    EXPECT_EQ(p.heard->readable, 2);
+    EXPECT_EQ(p.driver.read(buffer).status, io_status::closed);
+}
+
+TEST(ConnectionDriverTest, ResetIsAFailure) {
+    pair p;
+    p.connect();
+    p.peer.set_option(asio::socket_base::linger(true, 0));
+    p.peer.close();
+    p.driver.wait_readable();
+    p.run();
+    std::array<std::byte, 64> buffer{};
+    const io_result got = p.driver.read(buffer);
+    EXPECT_EQ(got.status, io_status::failed);
+    EXPECT_EQ(got.error, boost::system::errc::connection_reset);
+}
+
+TEST(ConnectionDriverTest, WriteStopsWhenTheKernelTakesNoMoreAndGoesOnWhenItDoes) {
+    pair p;
+    p.connect();
+    base::byte_queue queue;
+    const std::string block(1 << 20, 'x');
+    io_result result;
+    std::uint64_t queued = 0;
+    for (int i = 0; i < 256 && result.status == io_status::ok; ++i) {
+        queue.append(block);
+        queued += block.size();
+        result = p.driver.write(queue);
+    }
+    ASSERT_EQ(result.status, io_status::would_block);
+    EXPECT_EQ(p.driver.bytes_sent + queue.size(), queued);
+    p.driver.wait_writable();
+    EXPECT_TRUE(p.driver.is_waiting_writable());
+    std::string sink(4 << 20, '\0');
+    std::uint64_t read = 0;
+    while (read < p.driver.bytes_sent) read += p.peer.read_some(asio::buffer(sink));
+    p.run();
+    EXPECT_EQ(p.heard->writable, 1);
+    p.driver.writable_now();
+    EXPECT_EQ(p.driver.write(queue).status, io_status::ok);
+    EXPECT_TRUE(queue.empty());
+}
+
+TEST(ConnectionDriverTest, WriteToAGonePeerFailsWithoutASignal) {
+    pair p;
+    p.connect();
+    p.peer.set_option(asio::socket_base::linger(true, 0));
+    p.peer.close();
+    p.driver.wait_readable();
+    p.run();  // the reset is here
+    base::byte_queue queue;
+    queue.append("x");
+    EXPECT_EQ(p.driver.write(queue).status, io_status::failed);
+}
+
+TEST(ConnectionDriverTest, CloseEndsWaitsWithoutACall) {
+    pair p;
+    p.connect();
+    p.driver.wait_readable();
+    p.driver.close();
+    p.run();
+    EXPECT_EQ(p.heard->readable, 0);
+    char octet = 0;
+    error_code error;
+    p.peer.read_some(asio::buffer(&octet, 1), error);
+    EXPECT_EQ(error, asio::error::eof);
+}
+
+TEST(ConnectionDriverTest, UnixEndpoints) {
+    EXPECT_EQ(to_string(make_unix_endpoint("/run/x.sock")), "unix:/run/x.sock");
+    EXPECT_EQ(to_string(make_unix_endpoint("@abstract")), "unix:@abstract");
+    EXPECT_EQ(make_unix_endpoint(std::string(200, 'x')).size(), 0U);
+    EXPECT_EQ(to_string(make_tcp_endpoint("::1", 443)), "[::1]:443");
+}
+
+}  // namespace
+}  // namespace hearth::io
