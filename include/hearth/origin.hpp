@@ -11,8 +11,8 @@
 HEARTH_BEGIN_NAMESPACE
 
 struct origin {
-    bool tls = true;          ///< True for `https`.
-    std::string host;         ///< Lower case, without brackets for IPv6 literals.
+    bool tls = true;   ///< True for `https`.
+    std::string host;  ///< Lower case, without brackets for IPv6 literals.
     std::uint16_t port = 443;
 
     bool operator==(const origin&) const = default;

@@ -172,7 +172,8 @@ void shard::run_slice(connection_id id) {
             core_.on_slice_done(now_, id, cost, core::slice_outcome::waiting);
             l->flight_reported = false;
             if (l->wire->is_peer_closed()) {
-                // A lost connection, not a refusal: core may wait it out, as it does a failed connect.
+                // A lost connection, not a refusal: core may wait it out, as it does a failed
+                // connect.
                 dial_failed(*l, core::dial_failure::connect_failed, errc::handshake_failed,
                             "The peer closed the connection during the TLS handshake.");
                 return;

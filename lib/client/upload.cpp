@@ -46,8 +46,8 @@ upload_piece upload::next_of_file(const file_range& file, std::size_t limit,
                                   std::span<std::byte> scratch) {
     const std::uint64_t rest = file.length - position_;
     if (rest == 0) return {};
-    const std::size_t wanted = static_cast<std::size_t>(
-        std::min<std::uint64_t>(rest, std::min(limit, scratch.size())));
+    const std::size_t wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(rest, std::min(limit, scratch.size())));
     ssize_t got = 0;
     do {
         got = ::pread(file.descriptor, scratch.data(), wanted,

@@ -51,8 +51,7 @@ std::uint32_t limits::take_request() {
     const std::uint64_t coming = std::uint64_t{held_} - used_ + requested_;
     const std::uint64_t may_come = total_ > held_ ? total_ - held_ : 0;
     if (wanted_ <= coming || requested_ >= may_come) return 0;
-    const auto more =
-        static_cast<std::uint32_t>(std::min(wanted_ - coming, may_come - requested_));
+    const auto more = static_cast<std::uint32_t>(std::min(wanted_ - coming, may_come - requested_));
     requested_ += more;
     return more;
 }

@@ -19,8 +19,7 @@ hearth::config trusting(const hearth::testing::origin& origin) {
 
 bool blocking_call(const hearth::testing::origin& origin) {
     hearth::client client{trusting(origin)};
-    const hearth::response answer =
-        client.send({hearth::method::get, origin.url("/bytes/1000")});
+    const hearth::response answer = client.send({hearth::method::get, origin.url("/bytes/1000")});
     return answer.status == 200 && answer.body.size() == 1000 && answer.connection.tls;
 }
 
@@ -30,10 +29,9 @@ bool cancelled_call(const hearth::testing::origin& origin) {
     boost::system::error_code result;
     {
         hearth::client client{context.get_executor(), trusting(origin)};
-        client.async_send({hearth::method::get, origin.url("/stall")},
-                          [&](boost::system::error_code error, const hearth::response&) {
-                              result = error;
-                          });
+        client.async_send(
+            {hearth::method::get, origin.url("/stall")},
+            [&](boost::system::error_code error, const hearth::response&) { result = error; });
         context.poll();
     }
     context.run();

@@ -143,8 +143,7 @@ TEST(DialFsmTest, EveryPhaseTakesEveryInput) {
     using enum dial_phase;
     const std::vector<phase_case> cases{
         {"resolving", begun, connecting, resolving, resolving, ended},
-        {"connecting", [] { return connecting_to(1); }, connecting, securing, ended,
-         ended},
+        {"connecting", [] { return connecting_to(1); }, connecting, securing, ended, ended},
         {"securing",
          [] {
              dial_fsm dial = connecting_to(1);
@@ -170,8 +169,7 @@ TEST(DialFsmTest, EveryPhaseTakesEveryInput) {
                [](dial_fsm& d) { return d.on_connected(t0, timeouts, 0); });
         expect("failed", c.after_failed,
                [](dial_fsm& d) { return d.on_connect_failed(t0, timeouts, 0); });
-        expect("timer", c.after_timer,
-               [](dial_fsm& d) { return d.on_timer(t0 + 1h, timeouts); });
+        expect("timer", c.after_timer, [](dial_fsm& d) { return d.on_timer(t0 + 1h, timeouts); });
     }
 }
 

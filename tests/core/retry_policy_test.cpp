@@ -21,14 +21,11 @@ TEST(RetryPolicyTest, RepeatsExactlyWhenTheRuleSaysSo) {
         const bool is_unprocessed = !facts.request_reached_kernel || facts.idempotent;
         const bool is_safe = is_unprocessed && facts.body_replayable && !facts.response_begun;
         const bool expected = is_allowed && was_stale && is_safe && facts.stale_retries == 0;
-        EXPECT_EQ(judge_attempt(facts, is_allowed) == retry_verdict::again_fresh, expected)
-            << bits;
+        EXPECT_EQ(judge_attempt(facts, is_allowed) == retry_verdict::again_fresh, expected) << bits;
     }
 }
 
-TEST(RetryPolicyTest, DefaultFactsFail) {
-    EXPECT_EQ(judge_attempt({}, true), retry_verdict::fail);
-}
+TEST(RetryPolicyTest, DefaultFactsFail) { EXPECT_EQ(judge_attempt({}, true), retry_verdict::fail); }
 
 }  // namespace
 }  // namespace hearth::core
