@@ -2,6 +2,7 @@
 // a source that is pulled.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -66,7 +67,10 @@ public:
     body(segments_type segments) : value_(std::move(segments)) {}  // NOLINT(*-explicit-*)
     body(file_range file) : value_(file) {}                        // NOLINT(*-explicit-*)
     body(source_type source) : value_(std::move(source)) {}        // NOLINT(*-explicit-*)
-    body(streamed_body streamed) : value_(streamed) {}             // NOLINT(*-explicit-*)
+    template <std::derived_from<body_source> Source>
+    body(std::shared_ptr<Source> source)  // NOLINT(*-explicit-*)
+        : value_(source_type(std::move(source))) {}
+    body(streamed_body streamed) : value_(streamed) {}  // NOLINT(*-explicit-*)
 
     [[nodiscard]] bool is_none() const noexcept {
         return std::holds_alternative<std::monostate>(value_);

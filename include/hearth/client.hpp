@@ -6,6 +6,9 @@
 // call completes exactly once. Cancellation: the handler's slot, all types (`total` only while
 // nothing was sent); the code is `asio::error::operation_aborted` and `failure.phase` is kept.
 //
+// A slot is emptied on the handler's executor, so emit its signal there (Asio's rule): bind
+// handlers that are cancelled to a strand of your own.
+//
 // The destructor does not wait for handlers: pending calls complete with `errc::client_closed`,
 // posted to their executors. A client with threads of its own joins them after their handlers ran,
 // unless the destructor runs on one of them.

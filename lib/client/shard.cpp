@@ -295,7 +295,9 @@ void shard::warm(const origin& where, std::uint32_t count, warm_handler handler)
     warming_.emplace(ticket, std::pair(std::move(handler), id));
     const auto patience =
         config_.timeouts.name + config_.timeouts.connect + config_.timeouts.handshake;
-    core_.warm(now_, id, count, ticket, base::after(now_, patience));
+    // More than the whole client may have would never come.
+    const std::uint32_t possible = std::min(count, config_.pool.max_connections);
+    core_.warm(now_, id, possible, ticket, base::after(now_, patience));
 }
 
 void shard::drain(std::function<void()> done) {

@@ -63,7 +63,7 @@ enum class dial_failure : std::uint8_t {
 struct action {
     action_kind kind = action_kind::none;
     close_reason reason = close_reason::idle_timeout;  // close
-    wait_failure failure = wait_failure::none;         // fail
+    wait_failure failure = wait_failure::none;         // fail, warmed
     dial_failure dial = dial_failure::none;            // close of a dial core gave up by a timeout
     connection_id connection{};
     exchange_id exchange{};
