@@ -234,7 +234,7 @@ TEST(ConnectionTest, BrokenRecordIsThePeersError) {
     secured s;
     s.client->begin(some_exchange, get_head());
     (void)take(*s.client);
-    const std::string garbage = "\x17\x03\x03\x00\x10 sixteen octets.";
+    const std::string garbage = std::string("\x17\x03\x03\0\x10", 5) + std::string(16, 'x');
     s.client->receive(octets(std::string_view(garbage)));
     const heard all = poll_all(*s.client);
     ASSERT_EQ(all.kinds, std::vector{event_kind::error});
