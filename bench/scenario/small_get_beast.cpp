@@ -23,7 +23,7 @@ class session {
 public:
     session(asio::io_context& context, asio::ssl::context& tls, const bench::load_options& given,
             bench::load_record& record)
-        : context_(context), stream_(context, tls), given_(given), record_(record) {
+        : context_(context), stream_(context, tls), record_(record) {
         request_.method(http::verb::get);
         request_.target(given.path);
         request_.version(11);
@@ -72,7 +72,6 @@ private:
 
     asio::io_context& context_;
     asio::ssl::stream<asio::ip::tcp::socket> stream_;
-    const bench::load_options& given_;
     bench::load_record& record_;
     http::request<http::empty_body> request_;
     http::response<http::string_body> response_;

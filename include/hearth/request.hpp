@@ -29,8 +29,8 @@ public:
     constexpr method() : method("GET") {}
     constexpr method(std::string_view text) {  // NOLINT(*-explicit-*)
         if (text.empty() || text.size() > max_size) return;
-        for (std::size_t i = 0; i < text.size(); ++i) {
-            if (!is_token_octet(text[i])) return;
+        for (const char c : text) {
+            if (!is_token_octet(c)) return;
         }
         for (std::size_t i = 0; i < text.size(); ++i) text_[i] = text[i];
         size_ = static_cast<std::uint8_t>(text.size());

@@ -19,8 +19,8 @@ public:
 
 class timer {
 public:
-    timer(boost::asio::any_io_executor executor, std::weak_ptr<timer_listener> listener)
-        : timer_(std::move(executor)), listener_(std::move(listener)) {}
+    timer(const boost::asio::any_io_executor& executor, std::weak_ptr<timer_listener> listener)
+        : timer_(executor), listener_(std::move(listener)) {}
 
     /// Fires at `when` or earlier, once; `never` arms nothing.
     void arm(base::time_point when) {

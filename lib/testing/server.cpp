@@ -23,7 +23,7 @@ void check(const error_code& error, const char* what) {
 
 asio::ip::address parse_address(const std::string& text) {
     error_code error;
-    const auto address = asio::ip::make_address(text, error);
+    auto address = asio::ip::make_address(text, error);
     if (error) throw std::invalid_argument("\"" + text + "\" is not an IP address");
     return address;
 }
