@@ -38,7 +38,7 @@ std::string text_of(unsigned long code) {
     if (ERR_SYSTEM_ERROR(code)) return "a system call failed";
     if (is_alert(code)) return alert_text(code);
     const char* reason = ERR_reason_error_string(code);
-    const std::string text = reason != nullptr ? reason : "error " + std::to_string(code);
+    std::string text = reason != nullptr ? reason : "error " + std::to_string(code);
     if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER) {
         return text + ": what the peer sent is not TLS";
     }

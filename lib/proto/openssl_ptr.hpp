@@ -19,7 +19,7 @@ template <auto Free>
 struct openssl_deleter {
     template <typename Handle>
     void operator()(Handle* handle) const noexcept {
-        Free(handle);
+        Free(handle);  // NOLINT(cppcoreguidelines-owning-memory): the owner is this pointer
     }
 };
 

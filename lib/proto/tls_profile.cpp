@@ -256,7 +256,7 @@ void tls_profile::implementation::set_key_log() {
     if (path.empty()) return;
     std::error_code ignored;
     const bool is_new = !std::filesystem::exists(path, ignored);
-    key_log_.reset(std::fopen(path.c_str(), "ae"));
+    key_log_.reset(std::fopen(path.c_str(), "ae"));  // NOLINT(cppcoreguidelines-owning-memory)
     if (!key_log_) refuse("keylog_file: cannot open \"" + path + "\": " + std::strerror(errno));
     if (is_new) {  // whoever reads it can read the traffic
         using std::filesystem::perms;
