@@ -65,7 +65,7 @@ struct pool_config {
     /// First pause after a failed dial to an origin; doubles, with full jitter, up to
     /// `max_backoff`.
     milliseconds min_backoff{20};
-    milliseconds max_backoff{5'000};
+    milliseconds max_backoff{1'000};
     /// HTTP/1.1 exchanges cancelled after they were sent, see `cancel_policy`.
     hearth::cancel_policy on_cancel = hearth::cancel_policy::adaptive;
     /// Draining gives up beyond this many octets, this time, or this many connections per origin.

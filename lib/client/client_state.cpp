@@ -62,14 +62,15 @@ client_state::client_state(config settings) {
     for (std::uint32_t i = 0; i < thread_count(*values_); ++i) {
         contexts.push_back(std::make_shared<asio::io_context>(1));
         keepers.push_back(contexts.back());
-        executors.push_back(contexts.back()->get_executor());
+        executors.emplace_back(contexts.back()->get_executor());
     }
     make_shards(executors, keepers);
-    for (std::size_t i = 0; i < contexts.size(); ++i) {
+    auto owner = shards_.begin();
+    for (const auto& context : contexts) {
         using guard_type = asio::executor_work_guard<asio::io_context::executor_type>;
-        auto guard = std::make_shared<guard_type>(contexts[i]->get_executor());
+        auto guard = std::make_shared<guard_type>(context->get_executor());
         release_.emplace_back([guard] { guard->reset(); });
-        threads_.emplace_back([context = contexts[i], owner = shards_[i]] {
+        threads_.emplace_back([context, owner = *owner++] {
             owner->set_thread(std::this_thread::get_id());
             context->run();
             owner->mark_stopped();

@@ -229,8 +229,10 @@ void checker::check_override(const name_override& one, const std::string& field)
     for (const std::string& address : one.addresses) {
         boost::system::error_code error;
         (void)boost::asio::ip::make_address(address, error);
-        if (error)
-            contradiction(field + ".addresses has '" + address + "', which is no IP address.");
+        if (!error) continue;
+        std::string sentence = field;
+        sentence.append(".addresses has '").append(address).append("', which is no IP address.");
+        contradiction(sentence);
     }
 }
 
