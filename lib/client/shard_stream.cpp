@@ -1,7 +1,6 @@
 // shard, streamed exchanges: the caller's reads and writes, and the pulls of body sources.
 #include <algorithm>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <cstring>
 #include <utility>
 
@@ -41,15 +40,11 @@ void shard::start_pull(live_exchange& x, exchange_id id) {
     // is given back to this thread then: its own may be the one that calls the handler.
     auto held = std::make_shared<std::shared_ptr<body_source>>(source);
     auto done = [self = shared_from_this(), id, held, buffer](error_code error, std::size_t size) {
-        asio::post(self->executor_, [self, id, buffer, error, size, last = std::move(*held)] {
-            self->enter([&] {
-                live_exchange* pulled = self->exchanges_.find(id);
-                if (pulled == nullptr) return;
-                pulled->body.on_pulled(size, error);
-                if (link* l = self->find_link(pulled->connection)) {
-                    self->pump_request(*pulled, *l);
-                }
-            });
+        self->submit_late([self, id, buffer, error, size, last = std::move(*held)] {
+            live_exchange* pulled = self->exchanges_.find(id);
+            if (pulled == nullptr) return;
+            pulled->body.on_pulled(size, error);
+            if (link* l = self->find_link(pulled->connection)) self->pump_request(*pulled, *l);
         });
     };
     handlers_.push(
