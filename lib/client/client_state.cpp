@@ -73,9 +73,10 @@ client_state::client_state(config settings) {
         threads_.emplace_back([context, owner = *owner++] {
             owner->set_thread(std::this_thread::get_id());
             context->run();
-            owner->mark_stopped();
-            context->restart();
-            context->poll();  // what was posted while the loop ended
+            owner->stop([&] {
+                context->restart();
+                context->poll();
+            });
         });
     }
 }

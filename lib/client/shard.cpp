@@ -81,9 +81,11 @@ bool shard::runs_here() const {
            runs(inner->target<asio::strand<asio::io_context::executor_type>>());
 }
 
-void shard::mark_stopped() {
+void shard::stop(const std::function<void()>& leftovers) {
     stopped_.store(true);
     while (submitting_.load() != 0) std::this_thread::yield();  // a few instructions of theirs
+    const std::lock_guard lock(late_);
+    leftovers();
 }
 
 // Turns.

@@ -73,8 +73,8 @@ public:
     template <class Work>
     void submit_late(Work work);
     /// The thread that served the executor has ended its loop: late work goes elsewhere from now
-    /// on.
-    void mark_stopped();
+    /// on. `leftovers` runs what was posted until then, one turn at a time with the late ones.
+    void stop(const std::function<void()>& leftovers);
     [[nodiscard]] const boost::asio::any_io_executor& executor() const { return executor_; }
     /// True if waiting here for this shard could wait for ever.
     [[nodiscard]] bool runs_here() const;
