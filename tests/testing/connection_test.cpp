@@ -126,6 +126,7 @@ TEST(ConnectionTest, NothingArrivesWhilePaused) {
     plain_client client(world.listening.port(), &tls);
     client.send(std::string(40'000, 'x'));
     EXPECT_EQ(client.read_all(), "done");
+    world.listening.stop();  // its thread writes `seen`
     EXPECT_NE(seen.find("x|x"), std::string::npos);
 }
 
