@@ -355,6 +355,7 @@ void shard::attempt_failed(link& l, errc code, std::string detail, bool lost) {
     if (verdict == core::retry_verdict::again_fresh && x.body.rewind()) {
         ++x.stale_retries;
         ++origins_[x.origin.index].stale_retries;
+        x.result.failure.maybe_processed |= facts.request_reached_kernel;
         exchange_times_.remove(x.timer);
         x.timer_at = base::never;
         x.phase_until = base::never;
@@ -367,7 +368,7 @@ void shard::attempt_failed(link& l, errc code, std::string detail, bool lost) {
     }
     x.result.failure.bytes_sent = l.driver.bytes_sent - x.sent_before;
     x.result.failure.bytes_received = l.wire->engine().received();
-    x.result.failure.maybe_processed = facts.request_reached_kernel;
+    x.result.failure.maybe_processed |= facts.request_reached_kernel;
     describe_failure(x, code, std::move(detail));
     complete_exchange(id, code);
 }
@@ -379,7 +380,7 @@ void shard::fail_assigned(exchange_id id, error_code error, std::string detail) 
     link& l = *find_link(x.connection);
     x.result.failure.bytes_sent = l.driver.bytes_sent - x.sent_before;
     x.result.failure.bytes_received = l.wire->engine().received();
-    x.result.failure.maybe_processed = x.result.failure.bytes_sent != 0;
+    x.result.failure.maybe_processed |= x.result.failure.bytes_sent != 0;
     describe_failure(x, error, std::move(detail));
     core::cancel_facts facts;
     facts.request_complete = x.request_complete;

@@ -1,6 +1,7 @@
 // shard, exchanges: retries, time limits, expectations and body limits.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <mutex>
 
 #include "client/deaf_listener.hpp"
@@ -133,6 +134,27 @@ TEST(ShardExchangeTest, ExchangeMayBeDroppedWhileItWaitsToBeRepeated) {
     EXPECT_EQ(head.error(), boost::asio::error::operation_aborted);
     EXPECT_EQ(subject.stats().total().waiting, 0U);
     expect_consistent(subject.stats());
+}
+
+TEST(ShardExchangeTest, WhatAnEarlierAttemptSentIsNotForgotten) {
+    testing::raw_origin origin(plaintext_listen(),
+                               testing::script{expect_request(), testing::send(small_answer),
+                                               expect_request(), testing::wait(60s)});
+    config values = one_thread();
+    values.pool.dial_patience = 1ms;
+    client subject(values);
+    (void)subject.send(get(origin.url("/")));
+    auto second = std::async(std::launch::async, [&] {
+        error_code error;
+        response result = subject.send(get(origin.url("/")), error);
+        EXPECT_TRUE(error);
+        return result;
+    });
+    ASSERT_TRUE(eventually([&] { return origin.counters().requests == 2; }));
+    origin.stop();
+    const response result = second.get();
+    EXPECT_EQ(result.attempts, 1U) << "no other connection could be made";
+    EXPECT_TRUE(result.failure.maybe_processed) << result.failure.detail;
 }
 
 TEST(ShardExchangeTest, CallerMaySayWhatIsIdempotent) {
