@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/assert.hpp"
+
 namespace hearth::proto {
 namespace {
 
@@ -20,22 +22,47 @@ bool connection::can_step() const { return tls_->has_complete_record() || peer_c
 
 tls_step connection::step() { return tls_->step(); }
 
+void connection::use_http2(const h2_settings& settings) {
+    HEARTH_ASSERT(!h2_ && !is_handshaking() && h1_.is_idle() && !h1_.has_input());
+    h2_.emplace(settings);
+}
+
 void connection::receive(std::span<const std::byte> bytes) {
     if (tls_) {
         tls_->receive(bytes);
+    } else {
+        feed_engine(bytes);
+    }
+}
+
+bool connection::poll_engine(event& out) {
+    return h2_ ? h2_->poll_event(out) : h1_.poll_event(out);
+}
+
+void connection::feed_engine(std::span<const std::byte> bytes) {
+    if (h2_) {
+        h2_->receive(bytes);
     } else {
         h1_.receive(bytes);
     }
 }
 
+void connection::end_engine(bool clean) {
+    end_reported_ = true;
+    if (h2_) {
+        h2_->on_peer_closed(clean);
+    } else {
+        h1_.on_peer_closed(clean);
+    }
+}
+
 bool connection::poll_event(event& out) {
     for (;;) {
-        if (h1_.poll_event(out)) return true;
+        if (poll_engine(out)) return true;
         if (end_reported_) return false;
         if (!tls_) {
             if (!peer_closed_) return false;
-            end_reported_ = true;
-            h1_.on_peer_closed(!peer_reset_);
+            end_engine(!peer_reset_);
             continue;
         }
         if (!tls_->is_established()) return false;
@@ -49,12 +76,12 @@ bool connection::poll_event(event& out) {
 bool connection::decrypt_more(event& out) {
     out.kind = event_kind::none;
     if (!tls_ended_ && !tls_failed_) {
-        h1_.retain();  // the plain buffer is about to be written again
+        retain_engine();  // the plain buffer is about to be written again
         const tls_engine::read_result result = tls_->decrypt(buffers_->plain);
         if (result.status == tls_status::closed) tls_ended_ = true;
         if (result.status == tls_status::failed) tls_failed_ = true;
         if (result.size != 0) {
-            h1_.receive(std::span(buffers_->plain).first(result.size));
+            feed_engine(std::span(buffers_->plain).first(result.size));
             return true;
         }
     }
@@ -67,13 +94,20 @@ bool connection::decrypt_more(event& out) {
         return true;
     }
     if (!tls_ended_ && !peer_closed_) return false;
-    end_reported_ = true;
-    h1_.on_peer_closed(tls_ended_);
+    end_engine(tls_ended_);
     return true;
 }
 
+void connection::retain_engine() {
+    if (h2_) {
+        h2_->retain();
+    } else {
+        h1_.retain();
+    }
+}
+
 void connection::retain() {
-    h1_.retain();
+    retain_engine();
     if (tls_) tls_->retain();
 }
 
@@ -102,6 +136,10 @@ void connection::write_body(std::span<const std::byte> bytes) {
 void connection::finish_body(const headers& trailers) { h1_.finish_body(trailers, staged_); }
 
 bool connection::flush() {
+    if (h2_) {
+        const std::size_t held = queued();
+        h2_->flush(staged_, staged_.size() + (held < max_output ? max_output - held : 0));
+    }
     if (tls_ && !staged_.empty() && !encrypt_failed_) {
         if (!tls_->encrypt(staged_.data())) encrypt_failed_ = true;
         staged_.clear();
@@ -110,7 +148,15 @@ bool connection::flush() {
     return !encrypt_failed_;
 }
 
+bool connection::wants_flush() const {
+    return (tls_ && !staged_.empty()) || (h2_ && h2_->wants_flush());
+}
+
 void connection::shut_down() {
+    if (h2_) {
+        h2_->shut_down();
+        if (!tls_) (void)flush();
+    }
     if (tls_ && tls_->is_established() && flush()) tls_->shut_down();
 }
 
@@ -121,7 +167,8 @@ std::size_t connection::queued() const {
 }
 
 std::size_t connection::memory() const {
-    return h1_.memory() + staged_.capacity() + (tls_ ? tls_->memory() : 0);
+    return h1_.memory() + (h2_ ? h2_->memory() : 0) + staged_.capacity() +
+           (tls_ ? tls_->memory() : 0);
 }
 
 }  // namespace hearth::proto

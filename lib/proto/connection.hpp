@@ -6,12 +6,18 @@
 // `receive` borrows its bytes until `retain`. While a handshake runs, bytes are only stored;
 // `step()` is the one place that works on them. Output collects in `output()` after `flush()`; what
 // one turn wrote (head, small body) leaves in one TLS record and one system call.
+// It speaks HTTP/1.1 until `use_http2`, which is legal before the first exchange: after ALPN chose
+// h2, or at once with prior knowledge. Then exchanges are begun, written and reset at `http2()`,
+// and `flush` puts the frames of a turn behind each other; events may follow it: poll again. An
+// error event without an exchange ends whatever exchange the connection still has: TLS may fail
+// under all of them.
 // Plain text on its way into records, and out of them, passes through buffers of the shard
 // (`work_buffers`): an idle connection holds none.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +25,7 @@
 
 #include "base/byte_queue.hpp"
 #include "proto/h1_engine.hpp"
+#include "proto/h2_engine.hpp"
 #include "proto/message.hpp"
 #include "proto/tls_engine.hpp"
 
@@ -42,6 +49,14 @@ public:
     [[nodiscard]] tls_step step();
     [[nodiscard]] const tls_engine* tls() const { return tls_.get(); }
 
+    // Protocol.
+    /// Speaks HTTP/2 from here on; the next `flush` sends the preface. Only before the first
+    /// exchange, and once the handshake is done.
+    void use_http2(const h2_settings& settings);
+    /// Null while the connection speaks HTTP/1.1.
+    [[nodiscard]] h2_engine* http2() { return h2_ ? &*h2_ : nullptr; }
+    [[nodiscard]] const h2_engine* http2() const { return h2_ ? &*h2_ : nullptr; }
+
     // Input.
     void receive(std::span<const std::byte> bytes);
     [[nodiscard]] bool poll_event(event& out);
@@ -53,16 +68,20 @@ public:
     [[nodiscard]] bool is_peer_closed() const { return peer_closed_; }
     [[nodiscard]] bool was_reset() const { return peer_reset_; }
 
-    // Request.
+    // Request, HTTP/1.1.
     void begin(exchange_id exchange, const outgoing_head& head);
     void write_body(std::span<const std::byte> bytes);
     void finish_body(const headers& trailers);
     [[nodiscard]] const h1_engine& engine() const { return h1_; }
 
     // Output.
-    /// Turns what was written into output; false: TLS failed and the connection is dead.
+    /// Turns what was written into output; false: TLS failed and the connection is dead. HTTP/2:
+    /// bodies wait in their engine while the output holds `max_output` octets or more.
     [[nodiscard]] bool flush();
-    /// Appends close_notify where there is TLS.
+    static constexpr std::size_t max_output = 64 * 1024;
+    /// True if `flush` has something to do, or would have once the output has room.
+    [[nodiscard]] bool wants_flush() const;
+    /// Appends GOAWAY where HTTP/2 is spoken, and close_notify where there is TLS.
     void shut_down();
     [[nodiscard]] base::byte_queue& output();
     /// Octets that wait to be sent, staged ones included.
@@ -72,10 +91,15 @@ public:
     [[nodiscard]] std::size_t memory() const;
 
 private:
+    bool poll_engine(event& out);
+    void feed_engine(std::span<const std::byte> bytes);
+    void retain_engine();
+    void end_engine(bool clean);
     bool decrypt_more(event& out);
 
     std::unique_ptr<tls_engine> tls_;
     h1_engine h1_;
+    std::optional<h2_engine> h2_;
     work_buffers* buffers_;
     base::byte_queue staged_;  // plaintext not yet encrypted; all of the output without TLS
     bool tls_ended_ = false;
