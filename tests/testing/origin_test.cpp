@@ -163,6 +163,7 @@ TEST(OriginTest, AllThreadsServe) {
         clients.push_back(std::make_unique<plain_client>(server.port(), &tls));
         EXPECT_EQ(clients.back()->get("/who").status, 200);
     }
+    const std::lock_guard lock(mutex);
     ASSERT_EQ(threads.size(), 6U);
     EXPECT_NE(threads[0], threads[1]);
     EXPECT_NE(threads[1], threads[2]);
