@@ -23,13 +23,12 @@ namespace {
 /// What is wrong with a call before it may go to a shard; no code if nothing is.
 error_code check_call(call& what, failure& why) {
     why.phase = phase::validation;
-    const auto parsed = parse_target(what.what.url);
+    auto parsed = parse_target(what.what.url);
     if (!parsed) {
         why.detail = parsed.error().detail;
         return parsed.error().code;
     }
-    what.where = *parsed;
-    why.origin = what.where.origin.to_string();
+    what.where = std::move(*parsed);
     if (what.send && what.what.body.is_streamed()) {
         why.detail = "A streamed body is written through an exchange: use async_open.";
         return errc::invalid_body;
@@ -66,6 +65,7 @@ void start_call(client_state& state, call what) {
     what.started = std::chrono::steady_clock::now();
     failure why;
     if (const error_code error = check_call(what, why)) {
+        if (!what.where.origin.host.empty()) why.origin = what.where.origin.to_string();
         shard& any = *state.shards().front();
         any.submit([&any, error, what = std::make_shared<call>(std::move(what)),
                     why = std::move(why)]() mutable {

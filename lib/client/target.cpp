@@ -1,6 +1,7 @@
 #include "client/target.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/ip/address_v6.hpp>
 #include <boost/url/grammar/charset.hpp>
 #include <boost/url/grammar/digit_chars.hpp>
@@ -9,6 +10,7 @@
 #include <boost/url/rfc/unreserved_chars.hpp>
 #include <charconv>
 #include <cstdint>
+#include <functional>
 
 namespace hearth::detail {
 namespace {
@@ -226,6 +228,75 @@ boost::system::result<std::size_t, target_error> parse_scheme(std::string_view u
     return size + 3;
 }
 
+// "https://" and "http://" as nearly everybody writes them, or 0.
+std::size_t usual_scheme_bytes(std::string_view url) {
+    if (url.starts_with("https://")) return 8;
+    return url.starts_with("http://") ? 7 : 0;
+}
+
+std::size_t authority_end(std::string_view url, std::size_t from) {
+    while (from < url.size() && url[from] != '/' && url[from] != '?' && url[from] != '#') ++from;
+    return from;
+}
+
+// The origins that this thread's URLs named before: a service calls the same few for ever, and all
+// that is left to look at then is the path. Holds only what was parsed and found right.
+class known_origins {
+public:
+    [[nodiscard]] const target* find(std::string_view prefix) const {
+        const entry& e = entries_[place(prefix)];
+        return !prefix.empty() && e.prefix == prefix ? &e.parsed : nullptr;
+    }
+    void remember(std::string_view prefix, const target& parsed) {
+        if (prefix.size() > max_prefix_bytes) return;
+        entry& e = entries_[place(prefix)];
+        e.prefix = prefix;
+        e.parsed.origin = parsed.origin;
+        e.parsed.authority = parsed.authority;
+    }
+
+private:
+    static constexpr std::size_t max_prefix_bytes = 300;  // the longest name, scheme and port
+    struct entry {
+        std::string prefix;
+        target parsed;
+    };
+    static std::size_t place(std::string_view prefix) {
+        return std::hash<std::string_view>{}(prefix) % std::tuple_size_v<decltype(entries_)>;
+    }
+    std::array<entry, 32> entries_;
+};
+
+target_result parse_whole_target(std::string_view url) {
+    if (const std::size_t bad = first_unprintable(url); bad != std::string_view::npos) {
+        return refuse(bad, url[bad] == ' ' ? "a space has to be written as %20"
+                                           : "a control octet is not allowed");
+    }
+    target result;
+    const auto authority_at = parse_scheme(url, result.origin.tls);
+    if (!authority_at) return authority_at.error();
+    const std::size_t path_at = authority_end(url, *authority_at);
+
+    const auto parts =
+        split_authority(url.substr(*authority_at, path_at - *authority_at), *authority_at);
+    if (!parts) return parts.error();
+    auto host = parts->is_ipv6 ? parse_ipv6(parts->host, parts->host_at)
+                               : parse_name(parts->host, parts->host_at);
+    if (!host) return host.error();
+    result.origin.host = std::move(*host);
+    result.origin.port = result.origin.tls ? 443 : 80;
+    if (!parts->port.empty()) {
+        const auto port = parse_port(parts->port, parts->port_at);
+        if (!port) return port.error();
+        result.origin.port = *port;
+    }
+    auto path_and_query = parse_path_and_query(url.substr(path_at), path_at);
+    if (!path_and_query) return path_and_query.error();
+    result.path_and_query = std::move(*path_and_query);
+    result.authority = authority_of(result.origin);
+    return result;
+}
+
 }  // namespace
 
 void throw_exception_from_error(const target_error& error, const boost::source_location&) {
@@ -245,32 +316,21 @@ host_result parse_host(std::string_view host) {
 
 target_result parse_target(std::string_view url) {
     if (url.size() > max_url_bytes) return refuse(max_url_bytes, "it is longer than 64 KiB");
-    if (const std::size_t bad = first_unprintable(url); bad != std::string_view::npos) {
-        return refuse(bad, url[bad] == ' ' ? "a space has to be written as %20"
-                                           : "a control octet is not allowed");
+    static thread_local known_origins known;
+    const std::size_t scheme = usual_scheme_bytes(url);
+    const std::size_t path_at = authority_end(url, scheme);
+    const std::string_view prefix = scheme != 0 ? url.substr(0, path_at) : std::string_view();
+    const std::string_view rest = url.substr(path_at);
+    const target* before = known.find(prefix);
+    if (before == nullptr || first_unprintable(rest) != std::string_view::npos) {
+        auto parsed = parse_whole_target(url);
+        if (parsed && scheme != 0) known.remember(prefix, *parsed);
+        return parsed;
     }
-    target result;
-    const auto authority_at = parse_scheme(url, result.origin.tls);
-    if (!authority_at) return authority_at.error();
-    const std::size_t path_at = std::min(url.find_first_of("/?#", *authority_at), url.size());
-
-    const auto parts =
-        split_authority(url.substr(*authority_at, path_at - *authority_at), *authority_at);
-    if (!parts) return parts.error();
-    auto host = parts->is_ipv6 ? parse_ipv6(parts->host, parts->host_at)
-                               : parse_name(parts->host, parts->host_at);
-    if (!host) return host.error();
-    result.origin.host = std::move(*host);
-    result.origin.port = result.origin.tls ? 443 : 80;
-    if (!parts->port.empty()) {
-        const auto port = parse_port(parts->port, parts->port_at);
-        if (!port) return port.error();
-        result.origin.port = *port;
-    }
-    auto path_and_query = parse_path_and_query(url.substr(path_at), path_at);
+    auto path_and_query = parse_path_and_query(rest, path_at);
     if (!path_and_query) return path_and_query.error();
+    target result = *before;
     result.path_and_query = std::move(*path_and_query);
-    result.authority = authority_of(result.origin);
     return result;
 }
 

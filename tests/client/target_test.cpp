@@ -142,6 +142,49 @@ TEST(TargetTest, RefusesEveryControlOctetEverywhere) {
     }
 }
 
+// A known origin shortens the way of later URLs; it must not change what is found.
+TEST(TargetTest, SaysTheSameOfAnOriginItKnows) {
+    for (int round = 0; round < 2; ++round) {
+        for (const good_url& one : good_urls) {
+            const auto parsed = parse_target(one.url);
+            ASSERT_TRUE(parsed) << one.url;
+            EXPECT_EQ(parsed->origin.to_string(), one.origin) << one.url;
+            EXPECT_EQ(parsed->path_and_query, one.path_and_query) << one.url;
+            EXPECT_EQ(parsed->authority, one.authority) << one.url;
+        }
+    }
+    for (const std::string path : {"/a b", "/%", "/\x7f", "/\xc3\xa4", "?^", "/\x01"}) {
+        const std::string url = "https://fresh.example" + path;
+        const auto first = parse_target(url);
+        ASSERT_TRUE(parse_target("https://fresh.example/"));
+        const auto again = parse_target(url);
+        const auto elsewhere = parse_target("HTTPS://fresh.example" + path);
+        ASSERT_FALSE(first);
+        ASSERT_FALSE(again);
+        ASSERT_FALSE(elsewhere);
+        EXPECT_EQ(again.error().detail, first.error().detail);
+        EXPECT_EQ(again.error().detail, elsewhere.error().detail);
+    }
+    ASSERT_TRUE(parse_target("https://fresh.example/"));
+    EXPECT_FALSE(parse_target("https://fresh.example@evil.example/"));
+    EXPECT_EQ(parse_target("https://fresh.example.evil.example/")->origin.host,
+              "fresh.example.evil.example");
+    EXPECT_EQ(parse_target("http://fresh.example/")->origin.port, 80);
+}
+
+// More origins than are kept, so that they push each other out.
+TEST(TargetTest, MixesUpNoOriginsAmongMany) {
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 1; i < 300; ++i) {
+            const std::string name = "h" + std::to_string(i) + ".example";
+            const auto parsed = parse_target("https://" + name + ":" + std::to_string(i) + "/p");
+            ASSERT_TRUE(parsed);
+            EXPECT_EQ(parsed->origin.host, name);
+            EXPECT_EQ(parsed->origin.port, i);
+        }
+    }
+}
+
 TEST(TargetTest, NeverRepeatsTheUrlInADetail) {
     const auto parsed = parse_target("https://user:secret@a.example/");
     ASSERT_FALSE(parsed);
