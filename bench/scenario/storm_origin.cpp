@@ -1,17 +1,34 @@
 // The embedded origin as a program of its own, for storms: TLS 1.3 without tickets, `/d/<ms>` and
 // `/bytes/<n>`. Prints one JSON line with its URL, and one with its counters when stdin ends.
+// A line `restart` on stdin drops all connections and listens anew on the same port; `rotate` does
+// so with a new certificate of the same authority.
 //
 //   storm_origin --ca-out FILE [--port N]
-#include <unistd.h>
-
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <hearth/testing/testing.hpp>
+#include <iostream>
+#include <memory>
 #include <string>
 
 #include "../command_line.hpp"
 #include "../json_line.hpp"
 #include "../process.hpp"
+
+namespace {
+
+void add(hearth::testing::origin_counters& sum, const hearth::testing::origin_counters& more) {
+    sum.connections_accepted += more.connections_accepted;
+    sum.connections_peak = std::max(sum.connections_peak, more.connections_peak);
+    sum.handshakes_full += more.handshakes_full;
+    sum.handshakes_failed += more.handshakes_failed;
+    sum.requests += more.requests;
+    sum.requests_completed += more.requests_completed;
+    sum.requests_aborted += more.requests_aborted;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
     std::string ca_out;
@@ -31,20 +48,29 @@ int main(int argc, char** argv) {
     }
     if (ca_out.empty()) bench::usage_error("--ca-out is missing.");
     (void)bench::raise_descriptor_limit();
-    const hearth::testing::origin origin(options);
-    std::ofstream(ca_out) << origin.ca_pem();
-    bench::json_line().text("url", origin.url()).print();
-    char nothing = 0;
-    while (::read(STDIN_FILENO, &nothing, 1) > 0) {
+    const hearth::testing::certificate_authority authority;
+    std::ofstream(ca_out) << authority.ca_pem();
+    options.listen.server_certificate = authority.issue();
+    auto origin = std::make_unique<hearth::testing::origin>(options);
+    bench::json_line().text("url", origin->url()).print();
+    const std::string url = origin->url();
+    options.listen.port = static_cast<std::uint16_t>(std::stoul(url.substr(url.rfind(':') + 1)));
+    hearth::testing::origin_counters sum;
+    for (std::string line; std::getline(std::cin, line);) {
+        if (line == "rotate") options.listen.server_certificate = authority.issue();
+        add(sum, origin->counters());
+        origin.reset();
+        origin = std::make_unique<hearth::testing::origin>(options);
     }
-    const hearth::testing::origin_counters counters = origin.counters();
+    add(sum, origin->counters());
     bench::json_line()
-        .number("connections_accepted", counters.connections_accepted)
-        .number("connections_peak", counters.connections_peak)
-        .number("handshakes_full", counters.handshakes_full)
-        .number("handshakes_failed", counters.handshakes_failed)
-        .number("requests", counters.requests)
-        .number("requests_aborted", counters.requests_aborted)
+        .number("connections_accepted", sum.connections_accepted)
+        .number("connections_peak", sum.connections_peak)
+        .number("handshakes_full", sum.handshakes_full)
+        .number("handshakes_failed", sum.handshakes_failed)
+        .number("requests", sum.requests)
+        .number("requests_completed", sum.requests_completed)
+        .number("requests_aborted", sum.requests_aborted)
         .print();
     return 0;
 }
