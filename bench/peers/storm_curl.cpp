@@ -1,5 +1,5 @@
 // The storm with libcurl's multi interface (socket actions over epoll): the contract of
-// hearth_storm, HTTP/1.1, one thread. A cancelled arrival is a handle removed from the multi handle.
+// hearth_storm, HTTP/1.1, one thread. A cancelled arrival is a handle removed from the multi one.
 #include <curl/curl.h>
 #include <sys/epoll.h>
 
