@@ -322,10 +322,11 @@ TEST(ShardDialTest, HandshakeThatHangsTimesOut) {
     EXPECT_EQ(call.result.failure.phase, phase::handshake);
 }
 
-TEST(ShardDialTest, DialOutlivesItsCallerAndWarmsThePool) {
+// False: the handshake was done before the call could be cancelled, which shows nothing.
+bool outlives_its_caller() {
     testing::origin origin;
     origin.set_latency(0ms);
-    config values = trusting(origin.ca_pem());
+    const config values = trusting(origin.ca_pem());
     asio::io_context context;
     client subject(context.get_executor(), values);
     asio::cancellation_signal signal;
@@ -334,12 +335,20 @@ TEST(ShardDialTest, DialOutlivesItsCallerAndWarmsThePool) {
                        asio::bind_cancellation_slot(signal.slot(), call.handler()));
     while (origin.counters().connections_accepted == 0) context.run_one_for(1ms);
     signal.emit(asio::cancellation_type::terminal);
-    while (call.count() == 0) ASSERT_NE(context.run_one_for(patience), 0U);
+    while (call.count() == 0) context.run_one_for(patience);
     EXPECT_EQ(call.error(), asio::error::operation_aborted);
+    if (call.value().attempts != 0) return false;
     const awaited_response next = begin_send(subject, get(origin.url("/d/0")));
-    while (next.count() == 0) ASSERT_NE(context.run_one_for(patience), 0U);
+    while (next.count() == 0) context.run_one_for(patience);
     EXPECT_FALSE(next.error());
     EXPECT_EQ(origin.counters().connections_accepted, 1U);
+    return true;
+}
+
+TEST(ShardDialTest, DialOutlivesItsCallerAndWarmsThePool) {
+    bool shown = false;
+    for (int tries = 0; tries < 100 && !shown; ++tries) shown = outlives_its_caller();
+    EXPECT_TRUE(shown);
 }
 
 TEST(ShardDialTest, UnixSocketRoute) {
