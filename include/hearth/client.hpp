@@ -31,6 +31,7 @@
 #include "hearth/request.hpp"
 #include "hearth/response.hpp"
 #include "hearth/stats.hpp"
+#include "hearth/throwing.hpp"
 #include "hearth/version.hpp"
 
 HEARTH_BEGIN_NAMESPACE
@@ -77,7 +78,7 @@ public:
 
     /// Sends a request and receives the whole response, `max_body_bytes` at most. HTTP statuses are
     /// no errors. On errors the response holds what is known: `failure`, `timings`, perhaps the
-    /// head.
+    /// head. `use_awaitable` and `use_future` throw `send_error`, which carries the failure.
     template <boost::asio::completion_token_for<void(boost::system::error_code, response)> Token =
                   boost::asio::deferred_t>
     auto async_send(request what, Token&& token = Token{}) {

@@ -83,6 +83,35 @@ struct handshake_config {
     std::uint32_t slices_per_turn = 1;
 };
 
+/// What happens when more is wanted than the origin or the CPU can do. Each rule can be switched
+/// off to see what it is worth, or because a layer above does the same.
+struct overload_config {
+    /// While an origin answers nobody in time, dials to it are paced to a tenth of a core (and so
+    /// are draining connections that would give way to them), until its first answer in time. Such
+    /// an origin has at least 10 exchanges unanswered for 20 ms and four times its usual answer, or
+    /// 10 callers in a row have left unanswered. Default on: connections opened for waiters that
+    /// nobody will answer cost what is needed for those that come when the origin is back.
+    bool ration_dials = true;
+    /// An exchange whose deadline is nearer than the quickest answers of late is not sent but fails
+    /// with `errc::would_miss_deadline`. What counts as quickest is a low estimate which fades to
+    /// the connect round trip when no answer comes, and every 16th such exchange is sent all the
+    /// same: it may be wrong, never for long. Default on: what cannot be answered in time takes a
+    /// connection from one that can.
+    bool refuse_late = true;
+    /// Waiters are served in the order they came. Once the oldest has waited longer than `target`
+    /// throughout `interval`, and waiters ran out of time meanwhile, those that came last are
+    /// served first and the oldest fail one by one with `errc::overloaded`, until the oldest has
+    /// waited less than `target`. None: always in the order they came, and nobody is shed. Default
+    /// 20 ms. Range 1 ms..1 h.
+    std::optional<milliseconds> target{20};
+    /// Default 100 ms: several round trips. Range 1 ms..1 h.
+    milliseconds interval{100};
+    /// Handshake slices run in the order of remaining work, as `handshake` limits them, and no more
+    /// dials are in progress than keep them busy. Off: in the order they become possible, all at
+    /// once, a dial per waiter. Off only to measure.
+    bool schedule_handshakes = true;
+};
+
 struct tls_config {
     /// The profile of requests that do not bring their own; null = `tls_profile::system_default()`.
     std::shared_ptr<const tls_profile> profile{};
@@ -135,6 +164,64 @@ struct retry_config {
     /// before any octet of a response, and repeating is safe: not a single octet left, or the
     /// method is idempotent and the body can be replayed.
     bool stale_connection = true;
+    /// Attempts of one request, the first one included; `request.max_attempts` overrides it. Range
+    /// 1..10. Default 1: off. Repeated are failures that another attempt may not meet (no or a lost
+    /// connection, a timeout of a phase) and `statuses`, if the request certainly was not processed
+    /// or is idempotent, its body can be replayed, the deadline holds, and `budget` is not spent.
+    std::uint32_t max_attempts = 1;
+    /// Bound of the pause before the first repetition; doubles with each, up to `max_backoff`. The
+    /// pause is uniform below it (full jitter). Range 0..1 h. Defaults 25 ms and 1 s.
+    milliseconds min_backoff{25};
+    milliseconds max_backoff{1'000};
+    /// Statuses that are repeated, for idempotent requests: 429, 502, 503 and 504 are candidates.
+    /// Range of each 400..599. Default none: a status is an answer.
+    std::vector<unsigned> statuses{};
+    /// An origin that asks for more patience (Retry-After, in seconds) than this is not asked
+    /// again; for less, it is the least pause. A date there counts as more. Default 2 s.
+    milliseconds max_retry_after{2'000};
+};
+
+/// Work that multiplies requests, per origin: what `retry` repeats. The one free repetition of
+/// `retry.stale_connection` does not draw on it.
+struct budget_config {
+    /// Extra requests per request of the last 10 s. Range 0..1. Default 0.1: an origin in trouble
+    /// gets at most 1.1 times its traffic, and `floor_per_second`. Reached: the failure stands.
+    double share = 0.1;
+    /// Extra requests in any case, so that an origin with little traffic can be retried. Range
+    /// 0..1,000. Default 1.
+    double floor_per_second = 1.0;
+};
+
+/// Redirects (RFC 9110 15.4), followed by `async_send` and `send`; a streamed exchange shows them.
+struct redirect_config {
+    /// Off by default: a 3xx is the answer. `request.follow_redirects` overrides it.
+    bool enabled = false;
+    /// Redirects followed for one request. Range 1..50, default 10. Reached, or a loop:
+    /// `errc::too_many_redirects`.
+    std::uint32_t max_hops = 10;
+    /// Refuse every redirect to http (`errc::redirect_refused`). From https to http with
+    /// credentials in the request is refused in any case.
+    bool https_only = false;
+    /// Header fields dropped, beside authorization, cookie and proxy-authorization, when a redirect
+    /// changes scheme, host or port.
+    std::vector<std::string> sensitive_headers{};
+};
+
+/// Undoing content codings of responses (RFC 9110 8.4): gzip, deflate, br and zstd.
+struct decode_config {
+    /// Ask for these codings (`accept-encoding`, unless the request has one or a `range`) and undo
+    /// them. Off by default; `request.decode` overrides it. Responses without a whole body (HEAD,
+    /// 204, 205, 206, 304) and those with a coding we do not know stay as they are. What is broken,
+    /// ends early or goes on behind its end is `errc::decode_failed`.
+    bool enabled = false;
+    /// Codings applied to one body. Range 1..8, default 2. Reached: `errc::decode_failed`.
+    std::uint32_t max_codings = 2;
+    /// Decoded octets per encoded octet, beyond `ratio_allowance_bytes`. Range 1..1,000,000.
+    /// Default 100, far above what text compresses to. None: only `max_body_bytes` holds, which
+    /// streamed bodies do not have. Reached: `errc::body_limit`.
+    std::optional<std::uint32_t> max_ratio{100};
+    /// Decoded octets of a body whose ratio does not matter. Default 16 MiB: what a bomb may cost.
+    std::uint64_t ratio_allowance_bytes = 16ULL * 1024 * 1024;
 };
 
 /// A fixed answer of the name service: no query is made for `host`.
@@ -170,13 +257,18 @@ struct config {
     // Behaviour.
     pool_config pool{};
     handshake_config handshake{};
+    overload_config overload{};
     tls_config tls{};
     http1_config http1{};
     hearth::route route{};
     dns_config dns{};
     timeouts_config timeouts{};
     retry_config retry{};
-    /// Cap on the octets of a whole-body response. Default 64 MiB. Reached: `errc::body_limit`.
+    decode_config decode{};
+    redirect_config redirect{};
+    budget_config budget{};
+    /// Cap on the octets of a whole-body response, after decoding. Default 64 MiB. Reached:
+    /// `errc::body_limit`.
     std::uint64_t max_body_bytes = 64ULL * 1024 * 1024;
     /// Sent as `user-agent` when a request has none; empty = not sent.
     std::string user_agent{};

@@ -8,10 +8,12 @@
 
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
+#include <chrono>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hearth/version.hpp"
 
@@ -45,6 +47,8 @@ enum class errc : int {
     certificate_rejected,  ///< The peer's certificate did not pass verification.
     descriptor_limit,      ///< The process or system has no file descriptor or port left.
     breaker_open,          ///< The circuit breaker refuses exchanges to this origin for now.
+    overloaded,            ///< Shed: too many wait for the origin for too long, see
+                           ///< `overload.target`.
 
     // The exchange was on a connection.
     first_byte_timeout = 80,  ///< No response head within `timeouts.first_byte` of the request's
@@ -62,8 +66,9 @@ enum class errc : int {
     peer_truncated,       ///< The connection ended in the middle of a response.
     peer_protocol_error,  ///< The peer broke HTTP; `failure.detail` has the rule.
     peer_tls_error,       ///< The peer broke TLS, or sent an alert, after the handshake.
-    decode_failed,        ///< The content coding of the body is broken.
+    decode_failed,        ///< The content coding of the body is broken, or nested too deep.
     too_many_redirects,   ///< More hops than allowed, or a loop.
+    redirect_refused,     ///< A redirect that must not or cannot be followed; see `failure.detail`.
 
     // The client.
     client_closed = 120,  ///< The client was destroyed.
@@ -102,6 +107,18 @@ enum class phase : std::uint8_t {
 [[nodiscard]] HEARTH_API std::string_view to_string(phase value) noexcept;
 HEARTH_API std::ostream& operator<<(std::ostream& out, phase value);
 
+/// What one attempt of a call came to; kept where repeating or redirects are switched on.
+struct attempt_record {
+    boost::system::error_code error;               ///< None: a response came.
+    unsigned status = 0;                           ///< Of the response; 0 if no head came.
+    hearth::phase phase = hearth::phase::none;     ///< Where it failed, as in `failure`.
+    std::chrono::steady_clock::duration began{};   ///< From the call until it was begun.
+    std::chrono::steady_clock::duration took{};    ///< From there to its end.
+    std::chrono::steady_clock::duration paused{};  ///< The pause before it.
+    /// It would have been repeated, had the origin's budget not been spent.
+    bool budget_spent = false;
+};
+
 /// What is known about an exchange that failed. All fields are empty for one that did not.
 /// Never holds header values, bodies or credentials.
 struct failure {
@@ -114,6 +131,7 @@ struct failure {
     bool maybe_processed = false;  ///< True if an octet of the request may have reached the peer.
     std::uint64_t bytes_sent = 0;  ///< Octets of the last attempt handed to the kernel.
     std::uint64_t bytes_received = 0;  ///< Octets of the response received by the last attempt.
+    std::vector<attempt_record> attempt_log;  ///< As in `response`.
 };
 
 /// What throwing interfaces throw: the code, a sentence, and the failure. `what()` has the sentence

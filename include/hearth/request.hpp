@@ -108,6 +108,12 @@ struct request {
     std::shared_ptr<const tls_profile> tls{};
     /// Overrides the client's route for this request.
     std::optional<hearth::route> route{};
+    /// Undo content codings of the response; overrides `config::decode.enabled`.
+    std::optional<bool> decode{};
+    /// Follow redirects; overrides `config::redirect.enabled`. `async_send` and `send` only.
+    std::optional<bool> follow_redirects{};
+    /// Overrides `config::retry.max_attempts`. `async_send` and `send` only.
+    std::optional<std::uint32_t> max_attempts{};
     /// Called for each 1xx response but 101, on a thread of the client; must not block.
     std::function<void(unsigned status, const hearth::headers&)> on_informational{};
 };

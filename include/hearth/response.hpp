@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "hearth/error.hpp"
 #include "hearth/headers.hpp"
@@ -36,6 +37,12 @@ struct connection_info {
     std::string alpn;  ///< What ALPN chose; empty if nothing.
 };
 
+/// A redirect that was followed.
+struct redirect_hop {
+    unsigned status = 0;
+    std::string url;  ///< Absolute; where it led to, with the fragment in force.
+};
+
 /// Filled as far as the exchange came, also when it failed: `status` 0 means no response head.
 struct response {
     unsigned status = 0;
@@ -44,9 +51,17 @@ struct response {
     hearth::headers headers;
     std::string body;
     hearth::headers trailers;
+    /// Content codings that were undone, as the origin named them ("gzip"); empty: none was. The
+    /// fields `content-encoding` and `content-length`, which describe the encoded body, are gone
+    /// then.
+    std::string decoded_from;
     hearth::timings timings;
     connection_info connection;
     unsigned attempts = 0;  ///< How many times the exchange was put on a connection.
+    /// Redirects that were followed, in order; the last one's URL is where the response is from.
+    std::vector<redirect_hop> redirects;
+    /// What each attempt came to, redirects included, where `retry` or `redirect` is switched on.
+    std::vector<attempt_record> attempt_log;
     hearth::failure failure;
 };
 
@@ -57,6 +72,7 @@ struct response_head {
     std::string reason;
     hearth::headers headers;
     connection_info connection;
+    std::string decoded_from;  ///< As in `response`.
 };
 
 HEARTH_END_NAMESPACE

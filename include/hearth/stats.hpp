@@ -54,12 +54,18 @@ struct origin_stats {
     std::uint64_t handshakes_failed = 0;
     std::uint64_t handshakes_wasted = 0;  ///< Completed, but the connection never carried an
                                           ///< exchange.
-    std::chrono::steady_clock::duration handshake_cpu{};  ///< Spent in handshake slices.
-    std::uint64_t exchanges = 0;                          ///< Attempts assigned to a connection.
+    std::uint64_t handshakes_useful = 0;  ///< Completed, and a live caller got an answer on it.
+    std::chrono::steady_clock::duration handshake_cpu{};         ///< Spent in handshake slices.
+    std::chrono::steady_clock::duration handshake_cpu_useful{};  ///< Of that, by the useful ones.
+    std::uint64_t exchanges = 0;  ///< Attempts assigned to a connection.
+    std::uint64_t answered = 0;   ///< Of these, whose response head came to a live caller.
+    std::uint64_t drained = 0;    ///< Cancelled, and read to the end: the connection stayed.
     std::uint64_t failed_dials = 0;
     std::uint64_t stale_retries = 0;
     std::uint64_t queue_refused = 0;
     std::uint64_t queue_timeouts = 0;
+    std::uint64_t queue_hopeless = 0;  ///< Failed, or not sent, with `errc::would_miss_deadline`.
+    std::uint64_t queue_shed = 0;      ///< Failed with `errc::overloaded`.
 };
 
 struct stats {

@@ -75,6 +75,9 @@ constexpr std::array rows{
         "The TCP connect needs a file descriptor or port, and the system has none left."},
     row{errc::breaker_open, unsent,
         "The circuit breaker refuses exchanges with the origin for now; nothing was sent."},
+    row{errc::overloaded, unsent,
+        "Too many exchanges have waited for the origin for too long; this one was shed, nothing "
+        "was sent."},
 
     row{errc::first_byte_timeout, timeout | maybe,
         "No response head came within the first byte timeout after the request was sent."},
@@ -99,6 +102,7 @@ constexpr std::array rows{
     row{errc::decode_failed, maybe, "The content coding of the response body is broken."},
     row{errc::too_many_redirects, maybe,
         "The response redirects in a loop or more often than the configured limit."},
+    row{errc::redirect_refused, maybe, "The response is a redirect that cannot be followed."},
 
     row{errc::client_closed, maybe, "The client was destroyed before the exchange had ended."},
     row{errc::client_draining, unsent,

@@ -8,16 +8,15 @@
 #include <utility>
 
 #include "client/client_state.hpp"
+#include "client/send_flow.hpp"
 #include "client/shard_turn.hpp"
 #include "client/target.hpp"
 #include "proto/message.hpp"
 
-HEARTH_BEGIN_NAMESPACE
-
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-namespace detail {
+namespace hearth::detail {
 namespace {
 
 /// What is wrong with a call before it may go to a shard; no code if nothing is.
@@ -61,8 +60,11 @@ std::shared_ptr<cancel_handle> connect_slot(asio::cancellation_slot slot,
     return handle;
 }
 
+}  // namespace
+
 void start_call(client_state& state, call what) {
     what.started = std::chrono::steady_clock::now();
+    ask_for_codings(what.what, state.values().decode);
     failure why;
     if (const error_code error = check_call(what, why)) {
         if (!what.where.origin.host.empty()) why.origin = what.where.origin.to_string();
@@ -78,11 +80,19 @@ void start_call(client_state& state, call what) {
             ? *state.shards().front()
             : state.shard_of(make_pool_key(what.where.origin, what.what, state.values()));
     const auto slot = what.send ? what.send->slot() : what.open->slot();
-    auto handle = connect_slot(slot, owner.shared_from_this());
+    auto handle = what.flow ? what.flow->attach(owner.shared_from_this())
+                            : connect_slot(slot, owner.shared_from_this());
     owner.submit([&owner, handle = std::move(handle), what = std::move(what)]() mutable {
         owner.begin(std::move(what), handle);
     });
 }
+
+}  // namespace hearth::detail
+
+HEARTH_BEGIN_NAMESPACE
+
+namespace detail {
+namespace {
 
 /// Waits for one completion; the handler runs on a thread of the client.
 template <class... Args>
@@ -111,6 +121,10 @@ private:
 }  // namespace
 
 void start_send(const std::shared_ptr<client_state>& state, request what, send_handler handler) {
+    if (send_flow::is_needed(what, state->values())) {
+        send_flow::start(state, std::move(what), std::move(handler));
+        return;
+    }
     call next;
     next.what = std::move(what);
     next.send = std::move(handler);

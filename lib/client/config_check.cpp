@@ -51,12 +51,15 @@ public:
         check_pool();
         check_pool_times();
         check_handshake_and_tls();
+        check_overload();
         check_http1();
         check_route();
         check_dns();
         check_overrides();
         check_timeouts();
         check_io();
+        check_decode();
+        check_repeating();
         give_advice();
         std::stable_partition(findings_.begin(), findings_.end(),
                               [](const config_finding& one) { return !one.is_advice; });
@@ -80,6 +83,7 @@ private:
     void check_pool();
     void check_pool_times();
     void check_handshake_and_tls();
+    void check_overload();
     void check_http1();
     void check_route();
     void check_dns();
@@ -87,6 +91,8 @@ private:
     void check_override(const name_override& one, const std::string& field);
     void check_timeouts();
     void check_io();
+    void check_decode();
+    void check_repeating();
     void give_advice();
 
     const config& config_;
@@ -145,6 +151,14 @@ void checker::check_handshake_and_tls() {
     count("handshake.max_concurrent", config_.handshake.max_concurrent, 1, 10'000);
     count("handshake.slices_per_turn", config_.handshake.slices_per_turn, 1, 64);
     count("tls.tickets_per_origin", config_.tls.tickets_per_origin, 0, 64);
+}
+
+void checker::check_overload() {
+    const overload_config& overload = config_.overload;
+    if (overload.target) {
+        range<milliseconds>("overload.target", *overload.target, milliseconds(1), hours(1));
+    }
+    range<milliseconds>("overload.interval", overload.interval, milliseconds(1), hours(1));
 }
 
 void checker::check_http1() {
@@ -258,6 +272,35 @@ void checker::check_io() {
     if (io.keepalive_idle) {  // The kernel's own bound on TCP_KEEPIDLE.
         range<seconds>("io.keepalive_idle", *io.keepalive_idle, seconds(1), seconds(32'767));
     }
+}
+
+void checker::check_decode() {
+    count("decode.max_codings", config_.decode.max_codings, 1, 8);
+    if (config_.decode.max_ratio)
+        count("decode.max_ratio", *config_.decode.max_ratio, 1, 1'000'000);
+}
+
+void checker::check_repeating() {
+    const retry_config& retry = config_.retry;
+    count("retry.max_attempts", retry.max_attempts, 1, 10);
+    range<milliseconds>("retry.min_backoff", retry.min_backoff, milliseconds(0), hours(1));
+    range<milliseconds>("retry.max_backoff", retry.max_backoff, milliseconds(0), hours(1));
+    if (retry.min_backoff > retry.max_backoff) {
+        contradiction("retry.min_backoff (" + text_of(retry.min_backoff) +
+                      ") is above retry.max_backoff (" + text_of(retry.max_backoff) + ").");
+    }
+    range<milliseconds>("retry.max_retry_after", retry.max_retry_after, milliseconds(0), hours(1));
+    for (const unsigned status : retry.statuses) count("retry.statuses", status, 400, 599);
+    const budget_config& budget = config_.budget;
+    if (!(budget.share >= 0.0 && budget.share <= 1.0)) {
+        contradiction("budget.share is " + std::to_string(budget.share) +
+                      "; it must be from 0 to 1.");
+    }
+    if (!(budget.floor_per_second >= 0.0 && budget.floor_per_second <= 1000.0)) {
+        contradiction("budget.floor_per_second is " + std::to_string(budget.floor_per_second) +
+                      "; it must be from 0 to 1000.");
+    }
+    count("redirect.max_hops", config_.redirect.max_hops, 1, 50);
 }
 
 void checker::give_advice() {

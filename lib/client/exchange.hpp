@@ -18,6 +18,7 @@
 #include "base/deadline_queue.hpp"
 #include "base/id.hpp"
 #include "base/time.hpp"
+#include "client/decoding.hpp"
 #include "client/target.hpp"
 #include "client/upload.hpp"
 #include "hearth/client.hpp"
@@ -25,6 +26,7 @@
 namespace hearth::detail {
 
 class shard;
+class send_flow;
 
 /// A request on its way from its caller to its shard.
 struct call {
@@ -33,6 +35,8 @@ struct call {
     base::time_point started;
     send_handler send;  ///< One of the two.
     open_handler open;
+    std::shared_ptr<send_flow> flow{};  ///< Set: this is one of its attempts.
+    base::time_point not_before{};      ///< The pause before it.
 };
 
 /// How a caller reaches a call that may be cancelled before it has an exchange_id.
@@ -58,6 +62,7 @@ public:
     boost::asio::mutable_buffer read_buffer;
     std::optional<response_head> head_ready;
     base::byte_queue unread;  // received, not read: at most one receive of the shard
+    std::unique_ptr<detail::decoding> decoding;  // set: `unread` is encoded
     bool head_taken = false;
     bool finished = false;  // the caller said the body is complete
     bool dropped = false;
@@ -81,6 +86,7 @@ struct live_exchange {
           where(std::move(from.where)),
           send(std::move(from.send)),
           open(std::move(from.open)),
+          flow(std::move(from.flow)),
           body(what.body),
           started(from.started) {}
     live_exchange(const live_exchange&) = delete;
@@ -91,9 +97,11 @@ struct live_exchange {
     origin_id origin;
     send_handler send;
     open_handler open;
+    std::shared_ptr<send_flow> flow;              // set: one of its attempts
     std::shared_ptr<exchange_control> control;    // streamed only
     std::shared_ptr<cancel_handle> cancellation;  // with a slot only
     upload body;
+    std::unique_ptr<detail::decoding> decoding;  // of a whole body
     response result;
 
     exchange_stage stage = exchange_stage::waiting;
@@ -116,11 +124,12 @@ struct live_exchange {
     base::time_point phase_until = base::never;  // of the phase timeout that runs now
     errc phase_timeout = errc::first_byte_timeout;
     base::time_point continue_at = base::never;
+    base::time_point resume_at = base::never;  // set: pauses before it is begun
     base::deadline_handle timer = 0;
     base::time_point timer_at = base::never;
 
     [[nodiscard]] base::time_point next_time() const {
-        return std::min({deadline, phase_until, continue_at});
+        return std::min({deadline, phase_until, continue_at, resume_at});
     }
 };
 

@@ -19,11 +19,11 @@
 namespace hearth::detail {
 
 struct link {
-    link(connection_id name, origin_id where, boost::asio::any_io_executor executor,
+    link(connection_id name, origin_id where, std::shared_ptr<io::readiness_set> sockets,
          std::shared_ptr<io::driver_listener> listener, const io::socket_settings& settings)
         : id(name),
           origin(where),
-          driver(std::move(executor), std::move(listener), name, settings) {}
+          driver(std::move(sockets), std::move(listener), name, settings) {}
 
     connection_id id;
     origin_id origin;

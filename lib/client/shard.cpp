@@ -22,6 +22,7 @@ core::pool_settings core_settings(const config& values) {
     core::pool_settings settings;
     settings.pool = values.pool;
     settings.handshake = values.handshake;
+    settings.overload = values.overload;
     settings.timeouts = values.timeouts;
     settings.attempt_delay = values.dns.attempt_delay;
     return settings;
@@ -47,7 +48,8 @@ shard::shard(asio::any_io_executor executor, shard_settings settings)
       core_(core_settings(config_), settings_.seed, settings_.leases),
       resolver_(io::make_resolver(executor_, config_.dns)),
       sessions_(config_.tls.tickets_per_origin),
-      receive_buffer_(config_.io.receive_buffer) {}
+      receive_buffer_(config_.io.receive_buffer),
+      random_(~settings_.seed) {}
 
 shard::~shard() = default;
 
@@ -400,7 +402,6 @@ void add_shard(stats& sum, const stats& part) {
 void shard::on_readable(connection_id id) {
     enter([&] {
         if (link* l = find_link(id)) {
-            l->driver.readable_now();
             if (l->ready) {
                 read_link(*l);
             } else {
@@ -413,7 +414,6 @@ void shard::on_readable(connection_id id) {
 void shard::on_writable(connection_id id) {
     enter([&] {
         if (link* l = find_link(id)) {
-            l->driver.writable_now();
             if (live_exchange* x = exchanges_.find(l->exchange)) {
                 if (x->control && x->control->write && !x->control->raw_write.empty()) {
                     flush_link(*l);

@@ -22,12 +22,15 @@
 #include <vector>
 
 #include "base/deadline_queue.hpp"
+#include "base/prng.hpp"
 #include "base/ring.hpp"
 #include "base/slab.hpp"
 #include "client/exchange.hpp"
 #include "client/link.hpp"
 #include "client/pool_key.hpp"
+#include "core/budget.hpp"
 #include "core/pool_core.hpp"
+#include "io/readiness_set.hpp"
 #include "io/resolver.hpp"
 #include "io/timer.hpp"
 #include "proto/tls_session_cache.hpp"
@@ -46,6 +49,7 @@ struct origin_entry {
     std::uint32_t dialing = 0;           // links that are not ready yet
     phase dialing_phase = phase::queue;  // how far the furthest of them is
     std::uint64_t stale_retries = 0;
+    core::budget budget;  // of extra work for it
 };
 
 /// Constant for a shard's life.
@@ -183,6 +187,12 @@ private:
     void end_exchange(exchange_id id);
     void deliver(exchange_control& control, link& l, std::span<const std::byte> data);
     void serve_reader(exchange_control& control);
+    void on_pause_over(exchange_id id);
+    void report_attempt(live_exchange& x, boost::system::error_code error);
+    bool start_decoding(live_exchange& x, link& l, response_head& head);
+    void decode_whole(live_exchange& x, link& l, std::span<const std::byte> data);
+    [[nodiscard]] boost::system::error_code end_decoding(live_exchange& x);
+    bool serve_decoded(exchange_control& control);
     void close_upgraded(live_exchange& x, link& l);
     void write_raw(exchange_control& control, link& l, std::span<const std::byte> data);
     void set_phase(live_exchange& x, exchange_id id, milliseconds patience, errc code);
@@ -191,6 +201,7 @@ private:
     void on_exchange_time(exchange_id id);
     [[nodiscard]] phase phase_of(const live_exchange& x) const;
     [[nodiscard]] std::string waiting_detail(const live_exchange& x) const;
+    [[nodiscard]] std::string missed_detail(const live_exchange& x, base::duration least) const;
 
     const boost::asio::any_io_executor executor_;
     const shard_settings settings_;
@@ -202,11 +213,13 @@ private:
 
     core::pool_core core_;
     std::unique_ptr<io::resolver> resolver_;
+    std::shared_ptr<io::readiness_set> sockets_;
     std::optional<io::timer> timer_;
     proto::tls_session_cache sessions_;
     proto::work_buffers work_;
     std::vector<std::byte> receive_buffer_;
-    std::vector<std::byte> file_buffer_;  // made at first use
+    std::vector<std::byte> file_buffer_;    // made at first use
+    std::vector<std::byte> decode_buffer_;  // the same
 
     base::slab<live_exchange, exchange_id> exchanges_;
     std::vector<std::unique_ptr<link>> links_;  // by index of the id
@@ -219,6 +232,7 @@ private:
     std::function<void()> drained_;
 
     base::ring<std::unique_ptr<pending_call>> handlers_;  // completed, to be called after the turn
+    base::prng random_;                                   // of pauses
     base::time_point now_;
     bool in_turn_ = false;
     bool calling_ = false;

@@ -43,10 +43,13 @@ void shard::advance(link& l, phase where) {
 void shard::dial(connection_id id, origin_id origin) {
     if (links_.size() <= id.index) links_.resize(id.index + 1);
     origin_entry& entry = origins_[origin.index];
+    if (!sockets_) {
+        sockets_ = std::make_shared<io::readiness_set>(executor_, weak_from_this());
+    }
     io::socket_settings settings;
     settings.nodelay = config_.io.tcp_nodelay;
     settings.keepalive_idle = config_.io.keepalive_idle;
-    links_[id.index] = std::make_unique<link>(id, origin, executor_, shared_from_this(), settings);
+    links_[id.index] = std::make_unique<link>(id, origin, sockets_, shared_from_this(), settings);
     link& l = *links_[id.index];
     l.dial_began = now_;
     if (entry.dialing++ == 0) entry.dialing_phase = phase::name;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "client/send_flow.hpp"
 #include "client/shard.hpp"
 #include "client/shard_turn.hpp"
 #include "core/retry_policy.hpp"
@@ -37,6 +38,7 @@ private:
 
 void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
     ++calls_;
+    const base::time_point not_before = from.not_before;
     const exchange_id id = exchanges_.emplace(std::move(from));
     live_exchange& x = exchanges_[id];
     if (handle) {
@@ -58,6 +60,12 @@ void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
         return;
     }
     x.origin = intern(make_pool_key(x.where.origin, x.what, config_));
+    if (!x.flow || x.flow->attempt() == 1) origins_[x.origin.index].budget.on_request(now_);
+    if (not_before > now_) {
+        x.resume_at = not_before;
+        set_timer(x, id);
+        return;
+    }
     core_.acquire(now_, {id, x.origin, x.deadline, false});
 }
 
@@ -102,12 +110,17 @@ void shard::perform_fail(const core::action& action) {
         case core::wait_failure::queue_timeout: error = errc::queue_timeout; break;
         case core::wait_failure::deadline: error = errc::deadline_exceeded; break;
         case core::wait_failure::would_miss_deadline: error = errc::would_miss_deadline; break;
+        case core::wait_failure::shed: error = errc::overloaded; break;
         case core::wait_failure::dial: error = origins_[x->origin.index].dial_error; break;
         case core::wait_failure::descriptor_limit: error = errc::descriptor_limit; break;
         case core::wait_failure::draining: error = errc::client_draining; break;
     }
     if (!error) error = errc::connect_failed;
-    describe_failure(*x, error);
+    std::string detail;
+    if (action.failure == core::wait_failure::would_miss_deadline) {
+        detail = missed_detail(*x, base::duration(static_cast<base::duration::rep>(action.value)));
+    }
+    describe_failure(*x, error, std::move(detail));
     if (action.failure == core::wait_failure::dial) {
         const origin_entry& origin = origins_[x->origin.index];
         x->result.failure.phase = origin.dial_phase;
@@ -272,6 +285,7 @@ void shard::on_head(live_exchange& x, link& l, proto::event& e) {
     x.result.timings.first_byte = now_ - x.assigned;
     x.result.status = e.head->status;
     x.result.version = e.head->version;
+    if (!start_decoding(x, l, *e.head)) return;
     if (x.body_held && e.head->status != 101) {
         x.continue_at = base::never;  // a final answer: the body is not sent any more
     }
@@ -288,6 +302,7 @@ void shard::on_head(live_exchange& x, link& l, proto::event& e) {
     }
     x.result.reason = std::move(e.head->reason);
     x.result.headers = std::move(e.head->headers);
+    x.result.decoded_from = std::move(e.head->decoded_from);
     set_phase(x, l.exchange, config_.timeouts.body_idle, errc::body_idle_timeout);
 }
 
@@ -302,6 +317,10 @@ bool shard::on_data(live_exchange& x, link& l, std::span<const std::byte> data) 
     }
     if (x.control) {
         deliver(*x.control, l, data);
+        return true;
+    }
+    if (x.decoding) {
+        decode_whole(x, l, data);
         return true;
     }
     const std::uint64_t limit = x.what.max_body_bytes.value_or(config_.max_body_bytes);
@@ -325,7 +344,7 @@ void shard::on_end(live_exchange& x, link& l, bool reusable) {
         end_exchange(id);
     } else {
         if (x.head_at != base::never) x.result.timings.body = now_ - x.head_at;
-        complete_exchange(id, error_code{});
+        complete_exchange(id, end_decoding(x));
     }
     core_.on_exchange_done(now_, l.id, id, outcome);
 }
@@ -410,6 +429,12 @@ std::string shard::waiting_detail(const live_exchange& x) const {
            std::to_string(s.dialing + s.handshaking) + " being dialled.";
 }
 
+std::string shard::missed_detail(const live_exchange& x, base::duration least) const {
+    return "The deadline is " + text_of(x.deadline - now_) + " away; the quickest answers of " +
+           origins_[x.origin.index].name + " took " + text_of(least) + " of late. " +
+           waiting_detail(x);
+}
+
 void shard::describe_failure(live_exchange& x, error_code error, std::string detail) {
     failure& why = x.result.failure;
     why.phase = phase_of(x);
@@ -439,6 +464,7 @@ void shard::complete_exchange(exchange_id id, error_code error) {
     } else if (x.open) {
         complete<error_code, exchange>(std::move(x.open), error, exchange());
     } else {
+        if (x.flow) report_attempt(x, error);
         complete<error_code, response>(std::move(x.send), error, std::move(x.result));
     }
     if (x.stage != exchange_stage::detached) exchanges_.erase(id);
@@ -481,6 +507,7 @@ void shard::on_exchange_time(exchange_id id) {
     live_exchange& x = *found;
     x.timer = 0;
     x.timer_at = base::never;
+    if (x.resume_at != base::never) return on_pause_over(id);
     if (x.stage != exchange_stage::assigned) return;
     if (x.deadline <= now_) {
         fail_assigned(id, errc::deadline_exceeded, {});

@@ -200,7 +200,18 @@ void shard::close_upgraded(live_exchange& x, link& l) {
 /// Gives received octets to the reader that waits; what it has no room for is kept and stops
 /// reading.
 void shard::deliver(exchange_control& control, link& l, std::span<const std::byte> data) {
-    if (control.read && control.unread.empty()) {
+    const exchange_id id = control.exchange;
+    if (control.decoding) {
+        control.unread.append(data);
+        data = {};
+        serve_reader(control);
+        if (control.exchange != id) return;  // it failed
+        if (control.read) {
+            set_phase(exchanges_[id], id, config_.timeouts.body_idle, errc::body_idle_timeout);
+        } else {
+            end_phase(exchanges_[id], id);
+        }
+    } else if (control.read && control.unread.empty()) {
         const std::size_t size = std::min(data.size(), control.read_buffer.size());
         std::memcpy(control.read_buffer.data(), data.data(), size);
         data = data.subspan(size);
@@ -215,7 +226,9 @@ void shard::deliver(exchange_control& control, link& l, std::span<const std::byt
 
 void shard::serve_reader(exchange_control& control) {
     if (!control.read) return;
-    if (!control.unread.empty()) {
+    if (control.decoding) {
+        if (serve_decoded(control)) return;
+    } else if (!control.unread.empty()) {
         const auto data = control.unread.data();
         const std::size_t size = std::min(data.size(), control.read_buffer.size());
         std::memcpy(control.read_buffer.data(), data.data(), size);

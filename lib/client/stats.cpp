@@ -47,12 +47,18 @@ origin_stats stats::total() const {
         sum.handshakes_resumed += one.handshakes_resumed;
         sum.handshakes_failed += one.handshakes_failed;
         sum.handshakes_wasted += one.handshakes_wasted;
+        sum.handshakes_useful += one.handshakes_useful;
         sum.handshake_cpu += one.handshake_cpu;
+        sum.handshake_cpu_useful += one.handshake_cpu_useful;
         sum.exchanges += one.exchanges;
+        sum.answered += one.answered;
+        sum.drained += one.drained;
         sum.failed_dials += one.failed_dials;
         sum.stale_retries += one.stale_retries;
         sum.queue_refused += one.queue_refused;
         sum.queue_timeouts += one.queue_timeouts;
+        sum.queue_hopeless += one.queue_hopeless;
+        sum.queue_shed += one.queue_shed;
     }
     return sum;
 }

@@ -1,6 +1,8 @@
 // The order of handshake slices, see handshake_scheduler.hpp.
 #include "core/handshake_scheduler.hpp"
 
+#include <limits>
+
 namespace hearth::core {
 namespace {
 
@@ -10,9 +12,15 @@ void learn(duration& estimate, duration cost) {
     estimate = estimate == duration::zero() ? cost : estimate + (cost - estimate) / 8;
 }
 
+handshake_config without_limits() {
+    constexpr auto none = std::numeric_limits<std::uint32_t>::max();
+    return {.max_concurrent = none, .slices_per_turn = none};
+}
+
 }  // namespace
 
-handshake_scheduler::handshake_scheduler(const handshake_config& config) : config_(config) {}
+handshake_scheduler::handshake_scheduler(const handshake_config& config, bool ordered)
+    : config_(ordered ? config : without_limits()), is_ordered_(ordered) {}
 
 void handshake_scheduler::add(connection_id connection, std::uint64_t age) {
     if (connection.index >= entries_.size()) entries_.resize(connection.index + 1);
@@ -95,7 +103,7 @@ handshake_scheduler::entry* handshake_scheduler::find(connection_id connection) 
 void handshake_scheduler::enqueue(connection_id connection, entry& e, handshake_need need) {
     e.need = need;
     e.at = place::queued;
-    queue_of(need).set(e.handle, e.age, connection);
+    queue_of(need).set(e.handle, is_ordered_ ? e.age : enqueued_++, connection);
 }
 
 void handshake_scheduler::park(entry& e) {

@@ -29,7 +29,8 @@ using base::duration;
 
 class handshake_scheduler {
 public:
-    explicit handshake_scheduler(const handshake_config& config);
+    /// Not `ordered`: slices run in the order they become possible, without any limit.
+    explicit handshake_scheduler(const handshake_config& config, bool ordered = true);
 
     /// TCP of `connection` is up. `age`: smaller is older.
     void add(connection_id connection, std::uint64_t age);
@@ -70,7 +71,7 @@ private:
 
     [[nodiscard]] entry* find(connection_id connection);
     [[nodiscard]] queue& queue_of(handshake_need need) {
-        return need == handshake_need::flight ? flights_ : hellos_;
+        return need == handshake_need::flight || !is_ordered_ ? flights_ : hellos_;
     }
     [[nodiscard]] bool may_say_hello() const { return past_hello_ < config_.max_concurrent; }
     void enqueue(connection_id connection, entry& e, handshake_need need);
@@ -78,6 +79,8 @@ private:
     void leave_hello(entry& e);
 
     const handshake_config config_;
+    const bool is_ordered_;
+    std::uint64_t enqueued_ = 0;
     std::vector<entry> entries_;  // by connection index
     queue flights_;
     queue hellos_;

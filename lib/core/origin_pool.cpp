@@ -56,6 +56,14 @@ std::uint32_t origin_pool::first_waiter(const record_tables& tables) const {
     return ordinary_came_first ? ordinary_.front() : fresh_.front();
 }
 
+std::uint32_t origin_pool::last_waiter_for(const record_tables& tables, bool has_carried) const {
+    if (has_carried || fresh_.empty()) return ordinary_.back();
+    if (ordinary_.empty()) return fresh_.back();
+    const bool ordinary_came_last =
+        tables.exchanges.at(ordinary_.back()).since >= tables.exchanges.at(fresh_.back()).since;
+    return ordinary_came_last ? ordinary_.back() : fresh_.back();
+}
+
 void origin_pool::file(record_tables& tables, connection_record& connection) {
     const std::uint32_t index = connection.id.index;
     switch (connection.state) {

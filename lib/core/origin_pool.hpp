@@ -4,8 +4,9 @@
 //  - An exchange takes the most recently used idle connection, so that what is not needed ages out;
 //    one that was never used before is kept back for exchanges that want a fresh one while a used
 //    one is there. With no idle one it takes the active connection with the fewest exchanges.
-//  - Waiters are served in the order they came. One that wants a fresh connection is passed over by
-//    connections that have carried an exchange, and keeps its place.
+//  - Waiters are kept in the order they came, and can be served from both ends. One that wants a
+//    fresh connection is passed over by connections that have carried an exchange, and keeps its
+//    place.
 //  - `change` is the only writer of a connection's state. It checks the transition against the
 //    table in connection_state.hpp and moves the connection to the list the new state calls for.
 //
@@ -36,6 +37,8 @@ public:
     [[nodiscard]] std::uint32_t oldest_used() const { return used_.back(); }
     /// The connection that has been draining a cancelled response longest.
     [[nodiscard]] std::uint32_t oldest_draining() const { return draining_.front(); }
+    /// The connection that began to drain last.
+    [[nodiscard]] std::uint32_t youngest_draining() const { return draining_.back(); }
     /// The dial that began last.
     [[nodiscard]] std::uint32_t youngest_coming() const { return coming_.back(); }
 
@@ -62,6 +65,9 @@ public:
                                                  bool has_carried) const {
         return has_carried ? ordinary_.front() : first_waiter(tables);
     }
+    /// The same from the other end of the queue.
+    [[nodiscard]] std::uint32_t last_waiter_for(const record_tables& tables,
+                                                bool has_carried) const;
     [[nodiscard]] std::uint32_t waiters() const { return size_of(ordinary_) + size_of(fresh_); }
     [[nodiscard]] std::uint32_t fresh_waiters() const { return size_of(fresh_); }
 

@@ -19,7 +19,7 @@ implementation::implementation(const pool_settings& settings, std::uint64_t seed
       backoff_bounds_{settings.pool.min_backoff, settings.pool.max_backoff},
       random_(seed),
       limits_(leases, settings.pool.max_connections),
-      scheduler_(settings.handshake),
+      scheduler_(settings.handshake, settings.overload.schedule_handshakes),
       actions_(1024) {}
 
 origin_id implementation::add_origin(time_point now, const origin_settings& settings) {
@@ -43,16 +43,20 @@ void implementation::acquire(time_point now, const acquire_params& params) {
         refuse(params, wait_failure::draining);
     } else if (params.deadline <= now_) {
         refuse(params, wait_failure::deadline);
+    } else if (is_refused(*origin, params.deadline)) {
+        ++origin->counters->queue_hopeless;
+        refuse(params, wait_failure::would_miss_deadline, origin->answers.least(now_));
     } else {
         exchange->origin = params.origin.index;
         exchange->wants_fresh = params.fresh_connection;
+        exchange->deadline = params.deadline;
         const std::uint32_t picked = origin->pool.pick(params.fresh_connection);
         if (picked != no_index) {
             ++exchanges_;
             assign(tables_.connections.at(picked), params.exchange.index);
         } else if (may_wait(*origin, params.fresh_connection)) {
             ++exchanges_;
-            wait(*origin, params.exchange.index, params);
+            wait(*origin, params.exchange.index);
         } else {
             ++origin->counters->queue_refused;
             const bool has_cause = origin->backoff.is_failing() && origin->pool.ready() == 0;
@@ -62,11 +66,12 @@ void implementation::acquire(time_point now, const acquire_params& params) {
     settle();
 }
 
-void implementation::refuse(const acquire_params& params, wait_failure failure) {
+void implementation::refuse(const acquire_params& params, wait_failure failure, duration least) {
     emit({.kind = action_kind::fail,
           .failure = failure,
           .exchange = params.exchange,
-          .origin = params.origin});
+          .origin = params.origin,
+          .value = static_cast<std::uint64_t>(least.count())});
 }
 
 // A waiter that a dial, in progress or permitted, will serve is not held against the bound.
@@ -83,18 +88,14 @@ bool implementation::may_wait(const origin_record& origin, bool fresh) const {
     return has_room && has_lease;
 }
 
-void implementation::wait(origin_record& origin, std::uint32_t index,
-                          const acquire_params& params) {
+void implementation::wait(origin_record& origin, std::uint32_t index) {
     exchange_record& exchange = tables_.exchanges.at(index);
     exchange.state = exchange_state::waiting;
     exchange.since = now_;
     exchange.failed_dials_before = origin.dial_failures;
     exchange.permanent_failures_before = origin.permanent_failures;
-    const time_point patience_ends = base::after(now_, settings_.timeouts.queue);
-    exchange.on_expiry =
-        params.deadline <= patience_ends ? wait_failure::deadline : wait_failure::queue_timeout;
-    deadlines_.set(exchange.timer, std::min(params.deadline, patience_ends),
-                   {timed_kind::waiter, index});
+    arm_waiter(index);
+    if (origin.pool.waiters() == 0) origin.queue.calm();
     origin.pool.enqueue(tables_, index);
     touch(origin);
 }
@@ -113,6 +114,7 @@ void implementation::assign(connection_record& connection, std::uint32_t index) 
     exchange.connection = connection.id.index;
     exchange.since = now_;
     ++origin.exchanges;
+    origin.answers.on_assigned(now_);
     emit({.kind = action_kind::assign,
           .connection = connection.id,
           .exchange = {index, exchange.generation},
@@ -143,11 +145,23 @@ void implementation::end_waiter(std::uint32_t index) {
 void implementation::fail_waiter(std::uint32_t index, wait_failure failure) {
     origin_record& origin = origins_.at(tables_.exchanges.at(index).origin);
     const exchange_id name = tables_.exchanges.id_of(index);
+    std::uint64_t value = 0;
     if (failure == wait_failure::queue_timeout || failure == wait_failure::deadline) {
         ++origin.counters->queue_timeouts;
+        ++origin.lost_waiters;
+    } else if (failure == wait_failure::would_miss_deadline) {
+        ++origin.counters->queue_hopeless;
+        ++origin.lost_waiters;
+        value = static_cast<std::uint64_t>(origin.answers.least(now_).count());
+    } else if (failure == wait_failure::shed) {
+        ++origin.counters->queue_shed;
     }
     end_waiter(index);
-    emit({.kind = action_kind::fail, .failure = failure, .exchange = name, .origin = origin.id});
+    emit({.kind = action_kind::fail,
+          .failure = failure,
+          .exchange = name,
+          .origin = origin.id,
+          .value = value});
 }
 
 bool implementation::find_assigned(connection_id connection_name, exchange_id exchange_name,
@@ -171,6 +185,7 @@ void implementation::cancel_assigned(time_point now, connection_id connection_na
         ++stale_facts_;
         return;
     }
+    if (!exchange->is_answered) origin_of(*connection).answers.on_missed();
     if (connection->max_exchanges > 1) {
         emit({.kind = action_kind::reset,
               .connection = connection_name,
@@ -202,7 +217,7 @@ bool implementation::is_worth_draining(const connection_record& connection,
         uncovered(origin) != 0 && dial_hold(origin) <= now_ && !limits_.has_room(connection.origin);
     if (is_blocked || limits_.waiters_in_line()) return false;
     if (exchange.is_answered) return true;
-    return origin.first_byte - (now_ - exchange.since) <= pool.drain_timeout;
+    return origin.answers.typical() - (now_ - exchange.since) <= pool.drain_timeout;
 }
 
 void implementation::begin_drain(connection_record& connection, std::uint32_t index) {
@@ -224,14 +239,8 @@ void implementation::on_first_byte(time_point now, connection_id connection_name
     advance(now);
     connection_record* connection = nullptr;
     exchange_record* exchange = nullptr;
-    if (find_assigned(connection_name, exchange_name, connection, exchange) &&
-        !std::exchange(exchange->is_answered, true) &&
-        exchange->state == exchange_state::assigned) {
-        // Smoothed over some eight answers. Those of cancelled exchanges never count: they are
-        // late.
-        duration& learned = origin_of(*connection).first_byte;
-        const duration took = now_ - exchange->since;
-        learned = learned == duration::zero() ? took : learned + (took - learned) / 8;
+    if (find_assigned(connection_name, exchange_name, connection, exchange)) {
+        note_answer(*connection, *exchange);
     }
     settle();
 }
@@ -242,6 +251,9 @@ void implementation::on_exchange_done(time_point now, connection_id connection_n
     connection_record* connection = nullptr;
     exchange_record* exchange = nullptr;
     if (find_assigned(connection_name, exchange_name, connection, exchange)) {
+        const bool has_ended_well =
+            outcome == exchange_outcome::reusable || outcome == exchange_outcome::not_reusable;
+        if (has_ended_well) note_answer(*connection, *exchange);
         detach(*connection, exchange_name.index);
         if (outcome == exchange_outcome::failed) {
             retire(*connection, close_reason::peer_error);
@@ -284,6 +296,7 @@ void implementation::release(connection_record& connection) {
         deadlines_.remove(connection.timer);
         origin.pool.change(tables_, connection, connection_event::recovered);
         connection.is_cancelled = false;
+        ++origin.counters->drained;
         touch(origin);
     }
     offer(connection);
@@ -293,7 +306,7 @@ void implementation::release(connection_record& connection) {
 void implementation::offer(connection_record& connection) {
     origin_record& origin = origin_of(connection);
     while (connection.has_room()) {
-        const std::uint32_t index = origin.pool.first_waiter_for(tables_, connection.has_carried);
+        const std::uint32_t index = next_waiter(origin, connection.has_carried);
         if (index == no_index) break;
         origin.pool.dequeue(tables_, index);
         deadlines_.remove(tables_.exchanges.at(index).timer);

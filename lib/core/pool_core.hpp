@@ -36,6 +36,7 @@ using base::time_point;
 struct pool_settings {
     pool_config pool;
     handshake_config handshake;
+    overload_config overload;
     timeouts_config timeouts;
     duration attempt_delay = std::chrono::milliseconds{250};
 };

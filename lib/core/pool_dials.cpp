@@ -1,6 +1,7 @@
 // Dials, from the decision to dial until the connection is usable or has failed, and the end of
 // connections. Part of pool_core's inside, see pool_state.hpp.
 #include <algorithm>
+#include <utility>
 
 #include "core/pool_state.hpp"
 
@@ -34,6 +35,7 @@ void implementation::begin_dial(origin_record& origin) {
     connection.dial.begin(now_, dial_timeouts_);
     origin.pool.add(tables_, connection);
     origin.backoff.on_probe(now_, backoff_bounds_);
+    if (origin.is_rationed) origin.ration.take(now_, ration_interval(origin));
     ++origin.counters->opened;
     arm(connection, timed_kind::dial, connection.dial.deadline());
     emit({.kind = action_kind::dial, .connection = id, .origin = origin.id});
@@ -59,6 +61,12 @@ void implementation::apply(connection_record& connection, const dial_effect& eff
     if (effect.connect != dial_effect::no_attempt) {
         out.kind = action_kind::connect;
         out.value = effect.connect;
+        connection.connect_began = now_;
+        if (effect.connect != 0 && !connection.is_slow_dial) {
+            connection.is_slow_dial = true;
+            ++origin_of(connection).slow_dials;
+            touch(origin_of(connection));
+        }
         emit(out);
     }
     arm(connection, timed_kind::dial, connection.dial.deadline());
@@ -84,6 +92,7 @@ void implementation::on_connected(time_point now, connection_id name, std::uint3
         const dial_effect effect = connection->dial.on_connected(now_, dial_timeouts_, address);
         apply(*connection, effect);
         origin_record& origin = origin_of(*connection);
+        if (effect.accepted) origin.answers.on_connected(now_ - connection->connect_began);
         if (effect.accepted && origin.settings.tls) {
             origin.pool.change(tables_, *connection, connection_event::connected);
             scheduler_.add(name, connection->number);
@@ -124,7 +133,9 @@ void implementation::on_slice_done(time_point now, connection_id name, duration 
                                    slice_outcome outcome) {
     advance(now);
     if (scheduler_.on_slice_done(name, cost, outcome)) {
-        origin_of(tables_.connections[name]).counters->handshake_cpu += cost;
+        connection_record& connection = tables_.connections[name];
+        connection.handshake_cpu += cost;
+        origin_of(connection).counters->handshake_cpu += cost;
     } else {
         ++stale_facts_;
     }
@@ -141,6 +152,7 @@ void implementation::on_ready(time_point now, connection_id name, const ready_fa
     origin_record& origin = origin_of(*connection);
     scheduler_.remove(name);
     connection->dial.end();
+    if (std::exchange(connection->is_slow_dial, false)) --origin.slow_dials;
     deadlines_.remove(connection->timer);
     origin.backoff.on_success();
     origin.no_descriptors_until = time_point::min();
@@ -255,6 +267,7 @@ void implementation::forget(connection_record& connection, close_reason reason) 
     origin_record& origin = origin_of(connection);
     scheduler_.remove(connection.id);
     deadlines_.remove(connection.timer);
+    if (connection.is_slow_dial) --origin.slow_dials;
     tables_.by_use.remove(connection.use);
     while (!connection.assigned.empty()) detach(connection, connection.assigned.front());
     origin.pool.change(tables_, connection, connection_event::close);

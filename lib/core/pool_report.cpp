@@ -14,6 +14,7 @@ origin_stats implementation::stats(time_point now, origin_id name) const {
     const origin_pool& pool = origin->pool;
     origin_stats out = *origin->counters;
     out.exchanges = origin->exchanges;
+    out.answered = origin->answered;
     out.idle = pool.count(idle);
     out.active = pool.count(active) + pool.count(full);
     out.draining = pool.count(draining);
@@ -47,6 +48,9 @@ void implementation::check_invariants() const {
         HEARTH_ASSERT(exist == by_origin[id.index] && exist == limits_.count(id.index));
         HEARTH_ASSERT(exist <= limits_.limit(id.index));
         HEARTH_ASSERT(origin.counters->opened == origin.counters->closed + exist);
+        HEARTH_ASSERT(origin.answered <= origin.exchanges);
+        HEARTH_ASSERT(origin.counters->handshakes_useful <=
+                      origin.counters->handshakes_full + origin.counters->handshakes_resumed);
         HEARTH_ASSERT(!origin.is_touched);
         HEARTH_ASSERT(!origin.warm_ups.empty() || origin.warm_target == 0);
         const auto& max_idle = settings_.pool.max_idle_per_origin;
@@ -60,7 +64,8 @@ void implementation::check_invariants() const {
     HEARTH_ASSERT(idle == tables_.idle_count);
     HEARTH_ASSERT(living == exchanges_ && living == assigned + waiting);
     HEARTH_ASSERT(tables_.connections.size() == limits_.used());
-    HEARTH_ASSERT(scheduler_.past_hello() <= settings_.handshake.max_concurrent);
+    HEARTH_ASSERT(scheduler_.past_hello() <= settings_.handshake.max_concurrent ||
+                  !settings_.overload.schedule_handshakes);
     HEARTH_ASSERT(touched_.empty());
     limits_.check_invariants();
 }

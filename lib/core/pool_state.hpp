@@ -6,7 +6,8 @@
 // the ring of actions at once; nothing outside is called.
 //
 // Sources: pool_core.cpp exchanges; pool_dials.cpp dials and handshakes; pool_upkeep.cpp deadlines,
-// warm-up, leases and the end; pool_report.cpp statistics and the full scan.
+// warm-up, leases and the end; pool_overload.cpp origins that answer nobody in time;
+// pool_report.cpp statistics and the full scan.
 #pragma once
 
 #include <memory>
@@ -14,11 +15,14 @@
 
 #include "base/prng.hpp"
 #include "base/ring.hpp"
+#include "core/answer_history.hpp"
 #include "core/backoff.hpp"
+#include "core/dial_ration.hpp"
 #include "core/handshake_scheduler.hpp"
 #include "core/limits.hpp"
 #include "core/origin_pool.hpp"
 #include "core/pool_core.hpp"
+#include "core/queue_watch.hpp"
 #include "core/records.hpp"
 
 namespace hearth::core {
@@ -41,18 +45,25 @@ struct origin_record {
     origin_id id;
     origin_pool pool;
     std::uint64_t exchanges = 0;  ///< Ever assigned.
+    std::uint64_t answered = 0;   ///< Of these, to a live caller.
     bool is_touched = false;
+    bool is_rationed = false;  ///< It answers nobody in time, and somebody waits.
+    answer_history answers;
     // The rest.
     origin_settings settings;
     core::backoff backoff;
+    dial_ration ration;
+    queue_watch queue;
+    std::uint64_t lost_waiters = 0;              ///< That ran out of time.
+    std::uint32_t late_ones = 0;                 ///< Exchanges that could not be answered in time.
     std::uint32_t exchanges_per_connection = 1;  ///< As the last connection allowed.
-    std::uint32_t warm_target = 0;               ///< The largest of `warm_ups`.
+    std::uint32_t slow_dials = 0;
+    std::uint32_t warm_target = 0;  ///< The largest of `warm_ups`.
     base::index_list warm_ups;
     base::deadline_handle timer = 0;  ///< When something that holds its dials back is over.
     base::time_point no_descriptors_until = base::time_point::min();
     std::uint64_t dial_failures = 0;       ///< Those that may fail waiters.
     std::uint64_t permanent_failures = 0;  ///< Of these, the permanent ones.
-    base::duration first_byte{};  ///< Smoothed time to the response head of live exchanges.
     /// The part "ever" is kept, the rest filled on request. Apart, because it is large and seldom
     /// used: with thousands of origins what every exchange touches should fit the caches.
     std::unique_ptr<origin_stats> counters = std::make_unique<origin_stats>();
@@ -115,8 +126,8 @@ private:
     }
 
     // Exchanges.
-    void refuse(const acquire_params& params, wait_failure failure);
-    void wait(origin_record& origin, std::uint32_t exchange, const acquire_params& params);
+    void refuse(const acquire_params& params, wait_failure failure, duration least = {});
+    void wait(origin_record& origin, std::uint32_t exchange);
     [[nodiscard]] bool may_wait(const origin_record& origin, bool fresh) const;
     void assign(connection_record& connection, std::uint32_t exchange);
     [[nodiscard]] bool find_assigned(connection_id connection_name, exchange_id exchange_name,
@@ -145,11 +156,23 @@ private:
     void fail_impatient(origin_record& origin);
     void arm(connection_record& connection, timed_kind kind, time_point when);
 
+    // Overload.
+    [[nodiscard]] std::uint32_t next_waiter(origin_record& origin, bool has_carried);
+    [[nodiscard]] bool is_late(const origin_record& origin, time_point deadline) const;
+    [[nodiscard]] bool is_refused(origin_record& origin, time_point deadline);
+    void watch_queue(origin_record& origin);
+    void arm_waiter(std::uint32_t exchange);
+    void on_waiter_due(std::uint32_t exchange);
+    void note_answer(connection_record& connection, exchange_record& exchange);
+    void ration(origin_record& origin);
+    [[nodiscard]] duration ration_interval(const origin_record& origin) const;
+
     // What an origin wants.
     [[nodiscard]] std::uint32_t connections_needed(const origin_record& origin) const;
     [[nodiscard]] std::uint32_t uncovered(const origin_record& origin) const;
     [[nodiscard]] time_point dial_hold(const origin_record& origin) const;
     [[nodiscard]] std::uint32_t room_to_make(const origin_record& origin) const;
+    [[nodiscard]] std::uint32_t dials_allowed(const origin_record& origin) const;
     [[nodiscard]] demand demand_of(const origin_record& origin) const;
     void balance(origin_record& origin);
     void hand_out();
@@ -184,6 +207,7 @@ private:
     std::vector<std::uint32_t> touched_;
     std::uint64_t stale_facts_ = 0;
     std::uint64_t dials_begun_ = 0;
+    std::uint32_t rationed_ = 0;   // origins
     std::uint64_t exchanges_ = 0;  // waiting, assigned or being drained
     bool is_draining_ = false;     // no new exchanges
     bool owes_drained_ = false;

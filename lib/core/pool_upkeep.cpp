@@ -37,11 +37,7 @@ void implementation::on_due(const timed& what) {
             connection.timer = 0;
             return close(connection, close_reason::drain_limit);
         }
-        case timed_kind::waiter: {
-            exchange_record& exchange = tables_.exchanges.at(what.index);
-            exchange.timer = 0;
-            return fail_waiter(what.index, exchange.on_expiry);
-        }
+        case timed_kind::waiter: return on_waiter_due(what.index);
         case timed_kind::origin: {
             origin_record& origin = origins_.at(what.index);
             origin.timer = 0;
@@ -93,6 +89,7 @@ void implementation::balance(origin_record& origin) {
     fail_impatient(origin);
     end_warm_ups(origin, wait_failure::none);
     if (is_draining_) wind_down(origin);
+    ration(origin);
     const demand wanted = demand_of(origin);
     limits_.set_demand(origin.id.index, wanted.for_waiters, wanted.in_all);
 
@@ -128,8 +125,10 @@ std::uint32_t implementation::uncovered(const origin_record& origin) const {
 // No dial to `origin` before then; in the past if nothing holds it.
 time_point implementation::dial_hold(const origin_record& origin) const {
     const bool has_any = limits_.count(origin.id.index) != 0;
-    return has_any ? std::max(origin.backoff.until(), origin.no_descriptors_until)
-                   : origin.backoff.until();
+    time_point until = origin.backoff.until();
+    if (has_any) until = std::max(until, origin.no_descriptors_until);
+    if (origin.is_rationed) until = std::max(until, origin.ration.next());
+    return until;
 }
 
 // Connections of the origin itself that would be closed for a live waiter at its limit: those that
@@ -137,6 +136,15 @@ time_point implementation::dial_hold(const origin_record& origin) const {
 std::uint32_t implementation::room_to_make(const origin_record& origin) const {
     const std::uint32_t for_fresh = std::min(origin.pool.fresh_waiters(), origin.pool.idle_used());
     return origin.pool.cancelled() + for_fresh;
+}
+
+// Dials that may begin now. Of those with TLS, twice as many as may be past their ClientHello are
+// enough to keep the handshakes busy; more would only queue for the CPU, and be of no use by the
+// time they get it. One that tries its next address holds up nobody.
+std::uint32_t implementation::dials_allowed(const origin_record& origin) const {
+    if (!origin.settings.tls || !settings_.overload.schedule_handshakes) return no_index;
+    const std::uint32_t most = 2 * settings_.handshake.max_concurrent + origin.slow_dials;
+    return most > origin.pool.coming() ? most - origin.pool.coming() : 0;
 }
 
 implementation::demand implementation::demand_of(const origin_record& origin) const {
@@ -148,7 +156,10 @@ implementation::demand implementation::demand_of(const origin_record& origin) co
     const std::uint32_t missing_warm = origin.warm_target > ready ? origin.warm_target - ready : 0;
     const std::uint32_t for_warm = missing_warm > coming ? missing_warm - coming : 0;
     demand wanted{for_waiters, std::max(for_waiters, std::min(for_warm, room))};
-    if (origin.backoff.is_failing()) {  // one probe at a time
+    const std::uint32_t allowed = dials_allowed(origin);
+    wanted.for_waiters = std::min(wanted.for_waiters, allowed);
+    wanted.in_all = std::min(wanted.in_all, allowed);
+    if (origin.backoff.is_failing() || origin.is_rationed) {  // one at a time
         wanted.for_waiters = std::min(wanted.for_waiters, 1U);
         wanted.in_all = std::min(wanted.in_all, 1U);
     }
@@ -160,6 +171,11 @@ void implementation::hand_out() {
     for (std::uint32_t index = limits_.first_in_line(); index != no_index;
          index = limits_.first_in_line()) {
         origin_record& origin = origins_.at(index);
+        if (dial_hold(origin) > now_) {  // since it went into the line
+            touch(origin);
+            limits_.set_demand(index, 0, 0);
+            continue;
+        }
         const bool has_room = limits_.has_room(index) || make_room(origin);
         HEARTH_ASSERT(has_room);  // else it would not stand in line
         if (!has_room) {
@@ -171,7 +187,8 @@ void implementation::hand_out() {
         const demand left = demand_of(origin);
         limits_.set_demand(index, left.for_waiters, left.in_all);
         limits_.rotate(index);
-        if (origin.backoff.is_failing()) touch(origin);  // to look again after the pause
+        // To look again after the pause.
+        if (origin.backoff.is_failing() || origin.is_rationed) touch(origin);
     }
     const std::uint32_t more = limits_.first_in_line() == no_index ? 0 : limits_.take_request();
     if (more != 0) emit({.kind = action_kind::want_lease, .value = more});
@@ -180,15 +197,15 @@ void implementation::hand_out() {
 bool implementation::make_room(origin_record& origin) {
     const bool can_use_idle = origin.pool.fresh_waiters() != 0 && origin.pool.idle_used() != 0;
     const std::uint32_t index =
-        can_use_idle ? origin.pool.oldest_used() : origin.pool.oldest_draining();
+        can_use_idle ? origin.pool.oldest_used() : origin.pool.youngest_draining();
     if (index == no_index) return false;
     close(tables_.connections.at(index),
           can_use_idle ? close_reason::evicted : close_reason::gave_way);
     return true;
 }
 
-// Closes what is needed least, of any origin: the longest idle, else the longest draining
-// connection.
+// Closes what is needed least, of any origin: the longest idle connection, else the one that began
+// to drain last, which has the longest to go.
 bool implementation::make_lease() {
     const std::uint32_t idle = tables_.least_recently_used();
     if (idle != no_index) {
@@ -196,7 +213,7 @@ bool implementation::make_lease() {
         return true;
     }
     if (tables_.draining_by_age.empty()) return false;
-    close(tables_.connections.at(tables_.draining_by_age.front()), close_reason::gave_way);
+    close(tables_.connections.at(tables_.draining_by_age.back()), close_reason::gave_way);
     return true;
 }
 

@@ -49,6 +49,8 @@ struct connection_record {
     bool is_retiring = false;   ///< Closes with `retire_reason` when its exchanges have ended.
     bool is_cancelled = false;  ///< Its one exchange is cancelled and being drained.
     bool is_handshake_complete = false;
+    bool has_served = false;    ///< A live caller got an answer on it.
+    bool is_slow_dial = false;  ///< Its first address did not connect at once.
     close_reason retire_reason = close_reason::not_reusable;
     base::list_links origin_links;
     base::index_list assigned;
@@ -60,7 +62,9 @@ struct connection_record {
     base::time_point retire_at = base::never;
     // The rest.
     base::list_links shared_links;
-    std::uint64_t number = 0;  ///< Of its dial, counting all of this pool's.
+    std::uint64_t number = 0;          ///< Of its dial, counting all of this pool's.
+    base::time_point connect_began{};  ///< Of the last attempt.
+    base::duration handshake_cpu{};
     dial_fsm dial;
 
     [[nodiscard]] bool has_room() const { return exchanges < max_exchanges; }
@@ -83,11 +87,11 @@ struct exchange_record {
     exchange_state state = exchange_state::absent;
     bool wants_fresh = false;
     bool is_answered = false;  ///< The first octet of its response is here.
-    wait_failure on_expiry = wait_failure::none;
     std::uint32_t origin = no_index;
     std::uint32_t connection = no_index;
     base::list_links links;
     base::time_point since{};  ///< Waiting: when it was queued. Else: when it was assigned.
+    base::time_point deadline = base::never;
     base::deadline_handle timer = 0;
     // What its origin had counted when it was queued.
     std::uint64_t failed_dials_before = 0;

@@ -3,9 +3,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/error.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
@@ -63,16 +63,18 @@ endpoint make_unix_endpoint(const std::string& path) {
     return endpoint(asio::local::stream_protocol::endpoint(name));
 }
 
-connection_driver::connection_driver(asio::any_io_executor executor,
+connection_driver::connection_driver(std::shared_ptr<readiness_set> sockets,
                                      std::shared_ptr<driver_listener> listener,
                                      connection_id connection, const socket_settings& settings)
-    : executor_(std::move(executor)),
+    : sockets_(std::move(sockets)),
       listener_(std::move(listener)),
       connection_(connection),
       settings_(settings) {}
 
+connection_driver::~connection_driver() { close(); }
+
 void connection_driver::post_connect_result(std::uint32_t attempt, error_code error) {
-    asio::post(executor_, [listener = listener_, id = connection_, attempt, error] {
+    asio::post(sockets_->executor(), [listener = listener_, id = connection_, attempt, error] {
         listener->on_connect_result(id, attempt, error);
     });
 }
@@ -90,20 +92,16 @@ void connection_driver::apply_options(int descriptor, int family) const {
 /// Opens the socket and starts the connect. No error: connected or under way.
 error_code connection_driver::open_attempt(attempt_state& state) {
     const int family = state.peer.data()->sa_family;
-    const int descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (descriptor < 0) return last_error();
-    error_code error;
-    state.socket = std::make_unique<socket_type>(executor_);
-    state.socket->assign(asio::generic::stream_protocol(family, 0), descriptor, error);
-    if (error) {
-        ::close(descriptor);
-        return error;
-    }
-    state.socket->native_non_blocking(true, error);
-    apply_options(descriptor, family);
+    socket_state& socket = state.socket;
+    socket.descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (socket.descriptor < 0) return last_error();
+    apply_options(socket.descriptor, family);
     const auto size = static_cast<socklen_t>(state.peer.size());
-    if (::connect(descriptor, state.peer.data(), size) == 0) return {};
-    return errno == EINPROGRESS ? error_code{} : last_error();
+    if (::connect(socket.descriptor, state.peer.data(), size) != 0 && errno != EINPROGRESS) {
+        return last_error();
+    }
+    // Not before: a socket that is neither connected nor connecting reports a hang-up.
+    return sockets_->add(socket.descriptor, *this, socket.watch);
 }
 
 void connection_driver::connect(std::uint32_t attempt, const endpoint& peer) {
@@ -111,47 +109,101 @@ void connection_driver::connect(std::uint32_t attempt, const endpoint& peer) {
     state.number = attempt;
     state.peer = peer;
     if (const error_code error = open_attempt(state)) {
+        close_socket(state.socket);
         attempts_.pop_back();
         post_connect_result(attempt, error);
         return;
     }
-    // Writable means decided, whatever the outcome: SO_ERROR has it.
-    const int descriptor = state.socket->native_handle();
-    state.socket->async_wait(
-        asio::socket_base::wait_write,
-        [listener = listener_, id = connection_, attempt, descriptor](error_code error) {
-            if (error) return;  // cancelled or closed
-            int code = 0;
-            socklen_t size = sizeof code;
-            if (::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size) != 0) code = errno;
-            listener->on_connect_result(id, attempt, {code, boost::system::system_category()});
-        });
+    sockets_->begin_wait();
+}
+
+/// Writable means decided, whatever the outcome: SO_ERROR has it.
+void connection_driver::on_attempt_ready(attempt_state& state) {
+    if (state.decided || !state.socket.ready.writable) return;
+    state.decided = true;
+    sockets_->end_wait();
+    int code = 0;
+    socklen_t size = sizeof code;
+    if (::getsockopt(state.socket.descriptor, SOL_SOCKET, SO_ERROR, &code, &size) != 0) {
+        code = errno;
+    }
+    listener_->on_connect_result(connection_, state.number,
+                                 {code, boost::system::system_category()});
+}
+
+void connection_driver::close_socket(socket_state& socket) {
+    if (socket.descriptor < 0) return;
+    sockets_->remove(socket.watch);
+    ::close(socket.descriptor);
+    socket = {};
+}
+
+void connection_driver::close_attempt(attempt_state& state) {
+    if (!state.decided) sockets_->end_wait();
+    close_socket(state.socket);
 }
 
 void connection_driver::cancel_connect(std::uint32_t attempt) {
-    std::erase_if(attempts_, [attempt](const attempt_state& s) { return s.number == attempt; });
+    std::erase_if(attempts_, [&](attempt_state& s) {
+        if (s.number != attempt) return false;
+        close_attempt(s);
+        return true;
+    });
 }
 
 void connection_driver::adopt(std::uint32_t attempt) {
     for (attempt_state& state : attempts_) {
-        if (state.number != attempt) continue;
-        socket_ = std::move(state.socket);
-        peer_ = state.peer;
+        if (state.number == attempt) {
+            socket_ = std::exchange(state.socket, {});
+            peer_ = state.peer;
+        }
+        close_attempt(state);
     }
     attempts_.clear();
+}
+
+/// May destroy this object from inside the calls to the listener.
+void connection_driver::on_ready(watch_id watch, readiness news) {
+    if (watch != socket_.watch || socket_.descriptor < 0) {
+        for (attempt_state& state : attempts_) {
+            if (state.socket.watch != watch) continue;
+            state.socket.ready.add(news);
+            on_attempt_ready(state);
+            return;
+        }
+        return;
+    }
+    socket_.ready.add(news);
+    readiness_set& sockets = *sockets_;
+    if (waiting_readable_ && socket_.ready.readable) {
+        waiting_readable_ = false;
+        sockets.end_wait();
+        listener_->on_readable(connection_);
+        if (!sockets.contains(watch)) return;
+    }
+    if (waiting_writable_ && socket_.ready.writable) {
+        waiting_writable_ = false;
+        sockets.end_wait();
+        listener_->on_writable(connection_);
+    }
 }
 
 io_result connection_driver::read(std::span<std::byte> into) {
     for (;;) {
         ++read_calls;
-        const ssize_t got = ::recv(socket_->native_handle(), into.data(), into.size(), 0);
+        const ssize_t got = ::recv(socket_.descriptor, into.data(), into.size(), 0);
         if (got > 0) {
             bytes_received += static_cast<std::uint64_t>(got);
+            const bool is_short = static_cast<std::size_t>(got) < into.size();
+            if (is_short && !socket_.ready.ending) socket_.ready.readable = false;
             return {static_cast<std::size_t>(got), io_status::ok, {}};
         }
         if (got == 0) return {0, io_status::closed, {}};
         if (errno == EINTR) continue;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return {0, io_status::would_block, {}};
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            socket_.ready.readable = false;
+            return {0, io_status::would_block, {}};
+        }
         return {0, io_status::failed, last_error()};
     }
 }
@@ -161,8 +213,7 @@ io_result connection_driver::write(base::byte_queue& from) {
     while (!from.empty()) {
         const auto bytes = from.data();
         ++write_calls;
-        const ssize_t sent =
-            ::send(socket_->native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        const ssize_t sent = ::send(socket_.descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (sent >= 0) {
             bytes_sent += static_cast<std::uint64_t>(sent);
             result.size += static_cast<std::size_t>(sent);
@@ -171,6 +222,7 @@ io_result connection_driver::write(base::byte_queue& from) {
         }
         if (errno == EINTR) continue;
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            socket_.ready.writable = false;
             result.status = io_status::would_block;
             return result;
         }
@@ -182,26 +234,29 @@ io_result connection_driver::write(base::byte_queue& from) {
 }
 
 void connection_driver::wait_readable() {
-    if (waiting_readable_ || !socket_) return;
+    if (waiting_readable_ || socket_.descriptor < 0) return;
     waiting_readable_ = true;
-    socket_->async_wait(asio::socket_base::wait_read,
-                        [listener = listener_, id = connection_](error_code error) {
-                            if (!error) listener->on_readable(id);
-                        });
+    sockets_->begin_wait();
+    if (socket_.ready.readable) sockets_->call_again(socket_.watch);
 }
 
 void connection_driver::wait_writable() {
-    if (waiting_writable_ || !socket_) return;
+    if (waiting_writable_ || socket_.descriptor < 0) return;
     waiting_writable_ = true;
-    socket_->async_wait(asio::socket_base::wait_write,
-                        [listener = listener_, id = connection_](error_code error) {
-                            if (!error) listener->on_writable(id);
-                        });
+    sockets_->begin_wait();
+    if (socket_.ready.writable) sockets_->call_again(socket_.watch);
+}
+
+void connection_driver::end_waits() {
+    if (std::exchange(waiting_readable_, false)) sockets_->end_wait();
+    if (std::exchange(waiting_writable_, false)) sockets_->end_wait();
 }
 
 void connection_driver::close() {
+    for (attempt_state& state : attempts_) close_attempt(state);
     attempts_.clear();
-    socket_.reset();
+    end_waits();
+    close_socket(socket_);
 }
 
 std::string connection_driver::peer_address() const { return to_string(peer_); }

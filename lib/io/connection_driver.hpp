@@ -2,13 +2,12 @@
 //
 // It knows neither what it carries nor when it should: the shard says read, write, wait. Waiting
 // for readiness is separate from reading, so that all connections of a shard can share one receive
-// buffer. Everything runs on the shard's executor. Listener calls name the connection by id and
-// come from the executor, never from inside a call into the driver; a closed driver's late results
-// are dropped by the listener, to which the id is dead.
+// buffer. The shard's `readiness_set` tells edges; what is still ready is remembered here until a
+// read or write finds nothing left. Everything runs on the shard's executor. Listener calls name
+// the connection by id and come from the executor, never from inside a call into the driver; a
+// closed driver's late results are dropped by the listener, to which the id is dead.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <chrono>
 #include <cstdint>
@@ -21,6 +20,7 @@
 #include "base/byte_queue.hpp"
 #include "base/id.hpp"
 #include "hearth/error.hpp"
+#include "io/readiness_set.hpp"
 
 namespace hearth::io {
 
@@ -56,11 +56,14 @@ struct io_result {
     boost::system::error_code error;
 };
 
-class connection_driver {
+class connection_driver final : private readiness_target {
 public:
-    connection_driver(boost::asio::any_io_executor executor,
+    connection_driver(std::shared_ptr<readiness_set> sockets,
                       std::shared_ptr<driver_listener> listener, connection_id connection,
                       const socket_settings& settings);
+    ~connection_driver();
+    connection_driver(const connection_driver&) = delete;
+    connection_driver& operator=(const connection_driver&) = delete;
 
     // Dialling.
     /// Starts to connect; exactly one `on_connect_result` with this number follows, unless
@@ -79,8 +82,6 @@ public:
     void wait_readable();
     void wait_writable();
     [[nodiscard]] bool is_waiting_writable() const { return waiting_writable_; }
-    void readable_now() { waiting_readable_ = false; }
-    void writable_now() { waiting_writable_ = false; }
     /// Closes every socket; waits end without a call.
     void close();
     [[nodiscard]] std::string peer_address() const;
@@ -92,23 +93,32 @@ public:
     std::uint64_t write_calls = 0;
 
 private:
-    using socket_type = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol,
-                                                         boost::asio::any_io_executor>;
+    struct socket_state {
+        int descriptor = -1;
+        watch_id watch;
+        readiness ready;
+    };
     struct attempt_state {
-        std::uint32_t number;
-        std::unique_ptr<socket_type> socket;
+        std::uint32_t number = 0;
+        socket_state socket;
         endpoint peer;
+        bool decided = false;  // no longer waited for
     };
     boost::system::error_code open_attempt(attempt_state& state);
+    void close_attempt(attempt_state& state);
+    void close_socket(socket_state& socket);
     void post_connect_result(std::uint32_t attempt, boost::system::error_code error);
     void apply_options(int descriptor, int family) const;
+    void on_ready(watch_id watch, readiness news) override;
+    void on_attempt_ready(attempt_state& state);
+    void end_waits();
 
-    boost::asio::any_io_executor executor_;
+    std::shared_ptr<readiness_set> sockets_;
     std::shared_ptr<driver_listener> listener_;
     connection_id connection_;
     socket_settings settings_;
     std::vector<attempt_state> attempts_;
-    std::unique_ptr<socket_type> socket_;
+    socket_state socket_;
     endpoint peer_;
     bool waiting_readable_ = false;
     bool waiting_writable_ = false;

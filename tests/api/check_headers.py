@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 
-BANNED = ("/boost/beast", "/boost/asio/ssl", "/nghttp2/", "/openssl/", "/ares.h", "/ares_dns.h")
+BANNED = ("/boost/beast", "/boost/asio/ssl", "/nghttp2/", "/openssl/", "/ares.h", "/ares_dns.h",
+          "/zlib.h", "/brotli/", "/zstd.h")
 
 
 def included_files(compiler, include, header):

@@ -17,8 +17,8 @@ namespace {
 std::vector<errc> all_codes() {
     const std::pair<errc, errc> blocks[] = {
         {errc::invalid_url, errc::would_deadlock},
-        {errc::queue_full, errc::breaker_open},
-        {errc::first_byte_timeout, errc::too_many_redirects},
+        {errc::queue_full, errc::overloaded},
+        {errc::first_byte_timeout, errc::redirect_refused},
         {errc::client_closed, errc::internal},
     };
     std::vector<errc> codes;

@@ -76,6 +76,49 @@ TEST(ClientTest, CompletesACoroutineOnTheCallersContext) {
     EXPECT_EQ(status.get(), 200U);
 }
 
+TEST(ClientTest, ThrowingFutureCarriesTheFailure) {
+    testing::origin origin(plaintext());
+    client subject(one_thread());
+    request late = get(origin.url("/stall"));
+    late.deadline = in(30ms);
+    std::future<response> bad = subject.async_send(std::move(late), asio::use_future);
+    ASSERT_EQ(bad.wait_for(patience), std::future_status::ready);
+    try {
+        (void)bad.get();
+        FAIL() << "it did not throw";
+    } catch (const send_error& error) {
+        EXPECT_EQ(error.code(), errc::deadline_exceeded);
+        EXPECT_EQ(error.failure().phase, phase::first_byte);
+        EXPECT_EQ(error.failure().origin, origin_of(origin.url()).to_string());
+    }
+}
+
+asio::awaitable<phase> phase_of_failure(client& subject, request what) {
+    try {
+        (void)co_await subject.async_send(std::move(what), asio::use_awaitable);
+    } catch (const send_error& error) {
+        co_return error.failure().phase;
+    }
+    co_return phase::none;
+}
+
+TEST(ClientTest, ThrowingCoroutineCarriesTheFailure) {
+    testing::origin origin(plaintext());
+    asio::io_context context;
+    client subject(context.get_executor());
+    auto good = asio::co_spawn(context, phase_of_failure(subject, get(origin.url("/d/0"))),
+                               asio::use_future);
+    request late = get(origin.url("/stall"));
+    late.deadline = in(30ms);
+    auto bad =
+        asio::co_spawn(context, phase_of_failure(subject, std::move(late)), asio::use_future);
+    while (bad.wait_for(0s) != std::future_status::ready) {
+        ASSERT_NE(context.run_one_for(patience), 0U);
+    }
+    EXPECT_EQ(good.get(), phase::none);
+    EXPECT_EQ(bad.get(), phase::first_byte);
+}
+
 TEST(ClientTest, DefaultTokenIsDeferred) {
     testing::origin origin(plaintext());
     client subject(one_thread());

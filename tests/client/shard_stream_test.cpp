@@ -248,7 +248,7 @@ TEST(ShardStreamTest, UpgradedConnectionIsNeverReused) {
     blocked.deadline = in(30ms);
     error_code error;
     (void)subject.send(std::move(blocked), error);
-    EXPECT_EQ(error, errc::deadline_exceeded) << "the stream holds the only connection";
+    EXPECT_EQ(error, errc_condition::timeout) << "the stream holds the only connection";
     raw.close();
     const response next = subject.send(get(origin.url("/d/0")));
     EXPECT_FALSE(next.connection.reused);

@@ -75,5 +75,42 @@ TEST(PoolReportTest, LeasesInUseAreConnectionsOfAllOrigins) {
     EXPECT_EQ(h.pool.origin_count(), 2U);
 }
 
+// The ledger: what handshakes cost, and which of them served somebody.
+TEST(PoolReportTest, LedgerTellsUsefulHandshakesFromWasted) {
+    pool_harness h;
+    const origin_id origin = h.add_origin({.tls = true});
+    const auto connect = [&] {
+        const exchange_id exchange = h.acquire(origin);
+        const connection_id connection = h.last(action_kind::dial).connection;
+        h.resolved(connection);
+        h.connected(connection);
+        h.pool.on_handshake_need(h.now, connection, handshake_need::hello);
+        h.pool.on_turn(h.now);
+        h.pool.on_slice_done(h.now, connection, 100us, slice_outcome::done);
+        h.ready(connection);
+        return std::pair(connection, exchange);
+    };
+    const auto [good, answered] = connect();
+    h.pool.on_first_byte(h.now, good, answered);
+    h.drain_actions();
+    EXPECT_EQ(h.stats(origin).answered, 1U) << "the head is enough";
+    const auto [late, cancelled] = connect();
+    h.cancel_assigned(late, cancelled);
+    h.pool.on_first_byte(h.now, late, cancelled);
+    h.done(late, cancelled);
+    const auto [lost, broken] = connect();
+    EXPECT_EQ(lost, late) << "it was drained and is idle";
+    h.done(lost, broken, exchange_outcome::failed);
+    h.done(good, answered);
+    const origin_stats stats = h.stats(origin);
+    EXPECT_EQ(stats.handshakes_full, 2U);
+    EXPECT_EQ(stats.handshakes_useful, 1U);
+    EXPECT_EQ(stats.handshake_cpu, 200us);
+    EXPECT_EQ(stats.handshake_cpu_useful, 100us);
+    EXPECT_EQ(stats.exchanges, 3U);
+    EXPECT_EQ(stats.answered, 1U);
+    EXPECT_EQ(stats.drained, 1U);
+}
+
 }  // namespace
 }  // namespace hearth::core

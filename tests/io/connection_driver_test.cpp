@@ -43,7 +43,9 @@ struct pair {
     asio::ip::tcp::acceptor acceptor{context, {asio::ip::make_address("127.0.0.1"), 0}};
     asio::ip::tcp::socket peer{context};
     std::shared_ptr<recording> heard = std::make_shared<recording>();
-    connection_driver driver{context.get_executor(), heard, connection_id{0, 1}, {}};
+    std::shared_ptr<readiness_set> sockets =
+        std::make_shared<readiness_set>(context.get_executor(), heard);
+    connection_driver driver{sockets, heard, connection_id{0, 1}, {}};
 
     [[nodiscard]] endpoint there() const { return endpoint(acceptor.local_endpoint()); }
     void run() {
@@ -112,7 +114,6 @@ TEST(ConnectionDriverTest, ReadTellsDataThenNothingThenTheEnd) {
     asio::write(p.peer, asio::buffer("hello", 5));
     p.run();
     EXPECT_EQ(p.heard->readable, 1);
-    p.driver.readable_now();
     const io_result got = p.driver.read(buffer);
     EXPECT_EQ(got.status, io_status::ok);
     EXPECT_EQ(got.size, 5U);
@@ -122,6 +123,52 @@ TEST(ConnectionDriverTest, ReadTellsDataThenNothingThenTheEnd) {
     p.run();
     EXPECT_EQ(p.heard->readable, 2);
     EXPECT_EQ(p.driver.read(buffer).status, io_status::closed);
+}
+
+TEST(ConnectionDriverTest, EndThatCameWithTheLastOctetsIsNotMissed) {
+    pair p;
+    p.connect();
+    asio::write(p.peer, asio::buffer("bye", 3));
+    p.peer.close();
+    p.driver.wait_readable();
+    p.run();
+    std::array<std::byte, 64> buffer{};
+    EXPECT_EQ(p.driver.read(buffer).size, 3U);
+    EXPECT_EQ(p.heard->readable, 1);
+    p.driver.wait_readable();  // there will be no other edge
+    p.run();
+    EXPECT_EQ(p.heard->readable, 2);
+    EXPECT_EQ(p.driver.read(buffer).status, io_status::closed);
+}
+
+TEST(ConnectionDriverTest, WhatAReadLeftIsToldAgain) {
+    pair p;
+    p.connect();
+    asio::write(p.peer, asio::buffer("hello", 5));
+    std::array<std::byte, 2> buffer{};
+    std::size_t got = 0;
+    for (int reads = 1; got < 5; ++reads) {
+        p.driver.wait_readable();
+        EXPECT_EQ(p.heard->readable, reads - 1);  // never from inside the call
+        p.run();
+        EXPECT_EQ(p.heard->readable, reads);
+        got += p.driver.read(buffer).size;
+    }
+    EXPECT_EQ(p.driver.read_calls, 3U);
+}
+
+TEST(ConnectionDriverTest, WhatCameWhileNobodyWaitedIsToldOnceSomebodyDoes) {
+    pair p;
+    p.connect();
+    std::array<std::byte, 64> buffer{};
+    EXPECT_EQ(p.driver.read(buffer).status, io_status::would_block);
+    asio::write(p.peer, asio::buffer("hello", 5));
+    p.run();
+    EXPECT_EQ(p.heard->readable, 0);
+    p.driver.wait_readable();
+    p.run();
+    EXPECT_EQ(p.heard->readable, 1);
+    EXPECT_EQ(p.driver.read(buffer).size, 5U);
 }
 
 TEST(ConnectionDriverTest, ResetIsAFailure) {
@@ -158,7 +205,6 @@ TEST(ConnectionDriverTest, WriteStopsWhenTheKernelTakesNoMoreAndGoesOnWhenItDoes
     while (read < p.driver.bytes_sent) read += p.peer.read_some(asio::buffer(sink));
     p.run();
     EXPECT_EQ(p.heard->writable, 1);
-    p.driver.writable_now();
     EXPECT_EQ(p.driver.write(queue).status, io_status::ok);
     EXPECT_TRUE(queue.empty());
 }

@@ -14,7 +14,7 @@ LAYER_INCLUDES = {
     "core": r"base/|hearth/(config|error|origin|stats|tls|version)\.hpp$",
     "proto": r"base/|hearth/|boost/(system|beast/http|beast/core/detail/base64)|"
              r"boost/asio/buffer\.hpp$|boost/beast/(http|core/(buffer_traits|string))|"
-             r"nghttp2/|openssl/",
+             r"nghttp2/|openssl/|brotli/decode\.h$|zlib\.h$|zstd\.h$",
     "io": r"base/|proto/|hearth/|boost/(asio|system)(?!/ssl)|ares|"
           r"(sys|netinet|arpa|netdb|linux)[/.]|(fcntl|unistd|poll|netdb)\.h$",
     "client": r"base/|core/|proto/|io/|hearth/|boost/(asio|assert|container_hash|system|url)(?!/ssl)|"

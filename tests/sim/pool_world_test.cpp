@@ -50,7 +50,8 @@ TEST_F(PoolWorldTest, WorldsReachWhatTheyAreMadeToTest) {
     using core::wait_failure;
     for (const wait_failure failure :
          {wait_failure::queue_full, wait_failure::queue_timeout, wait_failure::deadline,
-          wait_failure::dial, wait_failure::descriptor_limit, wait_failure::draining}) {
+          wait_failure::would_miss_deadline, wait_failure::shed, wait_failure::dial,
+          wait_failure::descriptor_limit, wait_failure::draining}) {
         EXPECT_GT(totals.failed[static_cast<std::size_t>(failure)], 0U)
             << "failure " << static_cast<int>(failure);
     }

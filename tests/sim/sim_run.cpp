@@ -47,9 +47,9 @@ bool parse(int count, char** values, options& out) {
     return true;
 }
 
-const char* const failure_names[] = {
-    "-",    "queue full",       "queue timeout", "deadline", "would miss deadline",
-    "dial", "descriptor limit", "draining"};
+const char* const failure_names[] = {"-",        "queue full",          "queue timeout",
+                                     "deadline", "would miss deadline", "shed",
+                                     "dial",     "descriptor limit",    "draining"};
 
 void print(const world_totals& t, double seconds, std::uint64_t hash) {
     std::printf("exchanges    %llu in %.1f s\n", ull{t.exchanges}, seconds);

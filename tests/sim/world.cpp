@@ -39,6 +39,11 @@ world_settings draw_settings(std::uint64_t seed) {
     pool.max_draining_per_origin = pick(0U, 2U, 1024U);
     s.pool.handshake.max_concurrent = pick(1U, 2U, 16U);
     s.pool.handshake.slices_per_turn = pick(1U, 4U);
+    s.pool.overload.ration_dials = pick(true, true, false);
+    s.pool.overload.refuse_late = pick(true, true, false);
+    s.pool.overload.target = pick(1ms, 5ms, 20ms);
+    s.pool.overload.interval = pick(2ms, 20ms, 100ms);
+    if (random.below(2) == 0) s.pool.overload.target.reset();
     s.pool.timeouts.queue = pick(20ms, 200ms, 2000ms);
     s.pool.timeouts.name = pick(20ms, 200ms);
     s.pool.timeouts.connect = pick(20ms, 200ms);

@@ -56,7 +56,7 @@ struct world_totals {
     std::uint64_t cancelled = 0;  ///< By their caller or deadline after they were assigned.
     std::uint64_t withdrawn = 0;  ///< By their caller while they waited.
     std::uint64_t forgotten = 0;  ///< By `shut_down`.
-    std::array<std::uint64_t, 8> failed{};  ///< By `core::wait_failure`.
+    std::array<std::uint64_t, 9> failed{};  ///< By `core::wait_failure`.
     std::uint64_t retried = 0;
     std::uint64_t dials = 0;
     std::uint64_t connections = 0;  ///< Dials that became usable.

@@ -239,7 +239,8 @@ void world::apply_assign(const action& a) {
     }
     mirror_origin& origin = origins_[x->origin];
     std::uint64_t& last = x->fresh ? origin.last_fresh : origin.last_ordinary;
-    require(x->sequence > last, "first come, first served");
+    const bool may_turn = settings_.pool.overload.target.has_value();
+    require(x->sequence > last || may_turn, "first come, first served");
     last = x->sequence;
     --origin.waiting;
     c->has_carried = true;
@@ -342,8 +343,15 @@ void world::apply_fail(const action& a) {
                        (origin.failed_dials != 0 && (is_new || is_impatient));
             break;
         case wait_failure::draining: is_right = is_draining_ && is_new; break;
-        case wait_failure::none:
-        case wait_failure::would_miss_deadline: break;
+        case wait_failure::would_miss_deadline:
+            is_right = settings_.pool.overload.refuse_late && x->deadline != base::never &&
+                       x->deadline - now_ < duration(static_cast<duration::rep>(a.value));
+            break;
+        case wait_failure::shed:
+            is_right = settings_.pool.overload.target && !is_new && origin.waiting > 1 &&
+                       now_ - x->queued_at >= *settings_.pool.overload.target;
+            break;
+        case wait_failure::none: break;
     }
     require(is_right, "the reason for failing is true");
     ++totals_.failed[static_cast<std::size_t>(a.failure)];

@@ -1,0 +1,100 @@
+// shard, decoding: response bodies whose content coding is undone on their way to the caller.
+//
+// A whole body is decoded as it arrives, through one buffer of the shard. Of a streamed one the
+// encoded octets wait, at most one receive of them, and are decoded straight into the reader's
+// buffer: a slow reader holds no more memory than without decoding.
+#include <utility>
+
+#include "client/decoding.hpp"
+#include "client/shard.hpp"
+#include "client/shard_turn.hpp"
+
+namespace hearth::detail {
+
+using boost::system::error_code;
+
+namespace {
+
+constexpr std::size_t decode_buffer_bytes = 64 * 1024;
+// What an encoded body may have above its limit: headers of codings, members that are empty.
+constexpr std::uint64_t coding_overhead_bytes = 64 * 1024;
+
+}  // namespace
+
+/// False: the response was refused.
+bool shard::start_decoding(live_exchange& x, link& l, response_head& head) {
+    error_code error;
+    auto made = begin_decoding(x.what, head, config_.decode, error);
+    if (error) {
+        fail_assigned(l.exchange, error,
+                      "The response body has more content codings than decode.max_codings.");
+        return false;
+    }
+    if (!made) return true;
+    made->about.origin = origins_[x.origin.index].name;
+    made->about.attempt = x.result.attempts;
+    (x.control ? x.control->decoding : x.decoding) = std::move(made);
+    return true;
+}
+
+void shard::decode_whole(live_exchange& x, link& l, std::span<const std::byte> data) {
+    decode_buffer_.resize(decode_buffer_bytes);
+    const std::uint64_t limit = x.what.max_body_bytes.value_or(config_.max_body_bytes);
+    for (;;) {
+        const auto step = x.decoding->decode(data, decode_buffer_);
+        data = data.subspan(step.consumed);
+        const std::uint64_t encoded = x.decoding->consumed();
+        if (step.produced > limit - x.result.body.size() ||
+            (encoded > limit && encoded - limit > coding_overhead_bytes)) {
+            fail_assigned(l.exchange, errc::body_limit,
+                          "The response body is, decoded, larger than the limit of " +
+                              std::to_string(limit) + " octets.");
+            return;
+        }
+        x.result.body.append(reinterpret_cast<const char*>(decode_buffer_.data()), step.produced);
+        if (step.error) {
+            fail_assigned(l.exchange, step.error, std::string(x.decoding->detail()));
+            return;
+        }
+        if (data.empty() && step.produced != decode_buffer_.size()) break;
+    }
+    set_phase(x, l.exchange, config_.timeouts.body_idle, errc::body_idle_timeout);
+}
+
+/// The response has ended: the error, if a body that is collected did not end as its coding should.
+error_code shard::end_decoding(live_exchange& x) {
+    if (!x.decoding) return {};
+    const error_code error = x.decoding->end();
+    if (error) describe_failure(x, error, std::string(x.decoding->detail()));
+    return error;
+}
+
+/// Serves the reader that waits. False: there is nothing for it but the end, or the next receive.
+bool shard::serve_decoded(exchange_control& control) {
+    if (control.final_error) return false;
+    auto* const room = static_cast<std::byte*>(control.read_buffer.data());
+    const auto step =
+        control.decoding->decode(control.unread.data(), {room, control.read_buffer.size()});
+    control.unread.consume(step.consumed);
+    control.unread.release();
+    if (step.produced != 0) {
+        complete<error_code, std::size_t>(std::move(control.read), error_code{}, step.produced);
+        return true;
+    }
+    error_code error = step.error;
+    if (!error && control.response_ended) error = control.decoding->end();
+    if (!error) return false;
+    if (exchanges_.find(control.exchange) != nullptr) {
+        fail_assigned(control.exchange, error, std::string(control.decoding->detail()));
+        return true;
+    }
+    control.final_error = error;
+    control.failure = control.decoding->about;
+    control.failure.phase = phase::body;
+    control.failure.detail = control.decoding->detail();
+    control.failure.maybe_processed = true;
+    complete<error_code, std::size_t>(std::move(control.read), error, 0);
+    return true;
+}
+
+}  // namespace hearth::detail

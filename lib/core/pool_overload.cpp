@@ -1,0 +1,128 @@
+// Overload: who is served when not all can be, and origins that answer nobody in time. Part of
+// pool_core's inside, see pool_state.hpp.
+#include <algorithm>
+#include <utility>
+
+#include "core/pool_state.hpp"
+
+namespace hearth::core {
+
+using implementation = pool_core::implementation;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A tenth of a core, the rest is for whom the CPU can still serve.
+constexpr int ration_share = 10;
+// Before the first handshake was measured: a full one of TLS 1.3 takes 0.56-0.94 ms.
+constexpr duration unknown_handshake_cost = 700us;
+// Of a TCP connection, opened and closed.
+constexpr duration connect_cost = 50us;
+// Of those that seem too late, one in so many is sent: an estimate must be able to find out that it
+// is wrong.
+constexpr std::uint32_t tried_all_the_same = 16;
+// A waiter that was tried too early is looked at again after this at the least.
+constexpr duration shortest_look = 1ms;
+
+}  // namespace
+
+// An exchange has its answer (the first octet of it). Only a live one says something of the origin.
+void implementation::note_answer(connection_record& connection, exchange_record& exchange) {
+    if (std::exchange(exchange.is_answered, true)) return;
+    if (exchange.state != exchange_state::assigned) return;
+    origin_record& origin = origin_of(connection);
+    ++origin.answered;
+    if (!std::exchange(connection.has_served, true) && connection.is_handshake_complete) {
+        ++origin.counters->handshakes_useful;
+        origin.counters->handshake_cpu_useful += connection.handshake_cpu;
+    }
+    origin.answers.on_answer(now_, now_ - exchange.since);
+    if (origin.is_rationed) touch(origin);
+}
+
+// Decides anew whether dials to `origin` are rationed. Only origins somebody waits for share what
+// is given to all of them.
+void implementation::ration(origin_record& origin) {
+    const bool is_due = settings_.overload.ration_dials && origin.pool.waiters() != 0 &&
+                        origin.answers.is_silent(now_);
+    if (is_due == origin.is_rationed) return;
+    origin.is_rationed = is_due;
+    is_due ? ++rationed_ : --rationed_;
+}
+
+// Between two dials to a rationed origin: all of them together may take `ration_share`.
+duration implementation::ration_interval(const origin_record& origin) const {
+    duration cost = connect_cost;
+    if (origin.settings.tls) {
+        const duration learned = scheduler_.hello_cost() + scheduler_.flight_cost();
+        cost += scheduler_.flight_cost() == duration::zero() ? unknown_handshake_cost : learned;
+    }
+    return cost * ration_share * std::max<std::int64_t>(rationed_, 1);
+}
+
+// Whether nobody could have an answer by `deadline`, a connection at hand.
+bool implementation::is_late(const origin_record& origin, time_point deadline) const {
+    if (deadline == base::never || !settings_.overload.refuse_late) return false;
+    return origin.answers.is_too_short(now_, deadline - now_);
+}
+
+bool implementation::is_refused(origin_record& origin, time_point deadline) {
+    if (!is_late(origin, deadline)) return false;
+    return ++origin.late_ones % tried_all_the_same != 0;
+}
+
+// Whom a connection goes to. Those it would be wasted on fail on the way, and when there are too
+// many, the oldest.
+std::uint32_t implementation::next_waiter(origin_record& origin, bool has_carried) {
+    if (origin.pool.waiters() == 0) return no_index;
+    watch_queue(origin);
+    const bool newest_first =
+        settings_.overload.target && (origin.queue.is_overloaded() || origin.is_rationed);
+    for (;;) {
+        const std::uint32_t index = newest_first
+                                        ? origin.pool.last_waiter_for(tables_, has_carried)
+                                        : origin.pool.first_waiter_for(tables_, has_carried);
+        if (index == no_index) return no_index;
+        if (!is_refused(origin, tables_.exchanges.at(index).deadline)) return index;
+        fail_waiter(index, wait_failure::would_miss_deadline);
+    }
+}
+
+void implementation::watch_queue(origin_record& origin) {
+    const auto& target = settings_.overload.target;
+    if (!target) return;
+    const duration interval = settings_.overload.interval;
+    const time_point oldest = tables_.exchanges.at(origin.pool.first_waiter(tables_)).since;
+    origin.queue.look(now_, oldest, origin.lost_waiters, *target, interval);
+    // The last one is never shed: whatever comes free is his.
+    if (origin.pool.waiters() > 1 && origin.queue.sheds(now_, interval)) {
+        fail_waiter(origin.pool.first_waiter(tables_), wait_failure::shed);
+    }
+}
+
+// A waiter is looked at when its time is up, or when that becomes certain.
+void implementation::arm_waiter(std::uint32_t index) {
+    exchange_record& exchange = tables_.exchanges.at(index);
+    time_point when = exchange.deadline;
+    if (when != base::never && settings_.overload.refuse_late) {
+        const time_point too_late = when - origins_.at(exchange.origin).answers.least(now_);
+        when = std::min(when, std::max(too_late, now_ + shortest_look));
+    }
+    when = std::min(when, base::after(exchange.since, settings_.timeouts.queue));
+    deadlines_.set(exchange.timer, when, {timed_kind::waiter, index});
+}
+
+void implementation::on_waiter_due(std::uint32_t index) {
+    exchange_record& exchange = tables_.exchanges.at(index);
+    exchange.timer = 0;
+    if (now_ >= exchange.deadline) return fail_waiter(index, wait_failure::deadline);
+    if (now_ - exchange.since >= settings_.timeouts.queue) {
+        return fail_waiter(index, wait_failure::queue_timeout);
+    }
+    if (is_late(origins_.at(exchange.origin), exchange.deadline)) {
+        return fail_waiter(index, wait_failure::would_miss_deadline);
+    }
+    arm_waiter(index);
+}
+
+}  // namespace hearth::core

@@ -1,0 +1,354 @@
+// Overload: rationed dials, exchanges that would be late, and who is served when not all can be.
+#include "core/pool_core.hpp"
+#include "core/pool_harness.hpp"
+
+namespace hearth::core {
+namespace {
+
+using kind = action_kind;
+
+pool_settings roomy_settings() {
+    pool_settings settings;
+    settings.pool.jitter = 0;
+    settings.pool.on_cancel = cancel_policy::drain;
+    return settings;
+}
+
+struct busy {
+    connection_id connection;
+    exchange_id exchange;
+};
+
+// Exchanges on connections of their own.
+std::vector<busy> make_busy(pool_harness& h, origin_id origin, int count,
+                            time_point deadline = base::never) {
+    std::vector<busy> made;
+    for (int i = 0; i < count; ++i) {
+        const exchange_id exchange = h.acquire(origin, deadline);
+        if (h.last(kind::assign).exchange != exchange) h.finish_dial(h.last(kind::dial).connection);
+        made.push_back({h.last(kind::assign).connection, exchange});
+    }
+    return made;
+}
+
+void answer(pool_harness& h, const busy& one) {
+    h.pool.on_first_byte(h.now, one.connection, one.exchange);
+    h.drain_actions();
+    h.done(one.connection, one.exchange);
+}
+
+// An origin that used to answer after 5 ms and now has ten exchanges without an answer for long.
+origin_id make_silent(pool_harness& h, std::vector<busy>* unanswered = nullptr) {
+    const origin_id origin = h.add_origin();
+    const busy one = make_busy(h, origin, 1)[0];
+    h.wait(5ms);
+    answer(h, one);
+    const auto all = make_busy(h, origin, 10);
+    h.wait(100ms);
+    (void)h.take();
+    if (unanswered != nullptr) *unanswered = all;
+    return origin;
+}
+
+TEST(PoolOverloadTest, DialsToASilentOriginArePaced) {
+    pool_harness h(roomy_settings());
+    const origin_id origin = make_silent(h);
+    for (int i = 0; i < 100; ++i) (void)h.acquire(origin);
+    EXPECT_LE(h.count(kind::dial), 2U);
+    h.wait(500ms);
+    EXPECT_GT(h.count(kind::dial), 10U);
+    EXPECT_LE(h.count(kind::dial), 1000U) << "each costs 50 us";
+    EXPECT_EQ(h.stats(origin).waiting, 100U);
+}
+
+TEST(PoolOverloadTest, FirstAnswerEndsTheRation) {
+    pool_harness h(roomy_settings());
+    std::vector<busy> unanswered;
+    const origin_id origin = make_silent(h, &unanswered);
+    for (int i = 0; i < 100; ++i) (void)h.acquire(origin);
+    h.pool.on_first_byte(h.now, unanswered[0].connection, unanswered[0].exchange);
+    h.drain_actions();
+    EXPECT_EQ(h.count(kind::dial), 100U);
+}
+
+TEST(PoolOverloadTest, LateAnswerOfADrainedExchangeDoesNotEndTheRation) {
+    pool_harness h(roomy_settings());
+    std::vector<busy> unanswered;
+    const origin_id origin = make_silent(h, &unanswered);
+    h.cancel_assigned(unanswered[0].connection, unanswered[0].exchange);
+    for (int i = 0; i < 100; ++i) (void)h.acquire(origin);
+    h.pool.on_first_byte(h.now, unanswered[0].connection, unanswered[0].exchange);
+    h.done(unanswered[0].connection, unanswered[0].exchange);
+    EXPECT_LE(h.count(kind::dial), 3U);
+}
+
+TEST(PoolOverloadTest, OriginWhoseCallersLeaveUnansweredIsRationed) {
+    pool_harness h(roomy_settings());
+    const origin_id origin = h.add_origin();
+    for (const busy& one : make_busy(h, origin, 10))
+        h.cancel_assigned(one.connection, one.exchange);
+    (void)h.take();
+    for (int i = 0; i < 50; ++i) (void)h.acquire(origin);
+    EXPECT_LE(h.count(kind::dial), 2U);
+}
+
+TEST(PoolOverloadTest, RationCanBeSwitchedOff) {
+    pool_settings settings = roomy_settings();
+    settings.overload.ration_dials = false;
+    pool_harness h(settings);
+    const origin_id origin = make_silent(h);
+    for (int i = 0; i < 100; ++i) (void)h.acquire(origin);
+    EXPECT_EQ(h.count(kind::dial), 100U);
+}
+
+TEST(PoolOverloadTest, SilentOriginsShareOneRation) {
+    const auto dials_of = [](int origins) {
+        pool_settings settings = roomy_settings();
+        settings.pool.max_connections = 1000;
+        pool_harness h(settings);
+        std::vector<origin_id> silent;
+        silent.reserve(static_cast<std::size_t>(origins));
+        for (int i = 0; i < origins; ++i) silent.push_back(make_silent(h));
+        (void)h.take();
+        for (const origin_id origin : silent) {
+            for (int i = 0; i < 200; ++i) (void)h.acquire(origin);
+        }
+        h.wait(100ms);
+        return h.count(kind::dial);
+    };
+    const std::size_t one = dials_of(1);
+    EXPECT_LE(dials_of(5), one + 20) << "two at once for each";
+}
+
+TEST(PoolOverloadTest, DrainersGiveWayToASilentOriginsWaitersAtTheSamePace) {
+    pool_settings settings = roomy_settings();
+    settings.pool.max_connections_per_origin = 11;
+    pool_harness h(settings);
+    std::vector<busy> unanswered;
+    const origin_id origin = make_silent(h, &unanswered);
+    const busy last = make_busy(h, origin, 1)[0];
+    for (const busy& one : unanswered) h.cancel_assigned(one.connection, one.exchange);
+    h.cancel_assigned(last.connection, last.exchange);
+    (void)h.take();
+    for (int i = 0; i < 11; ++i) (void)h.acquire(origin);
+    EXPECT_LE(h.count(kind::close), 2U);
+}
+
+TEST(PoolOverloadTest, NoMoreTlsDialsThanKeepTheHandshakesBusy) {
+    pool_settings settings = roomy_settings();
+    settings.handshake.max_concurrent = 4;
+    pool_harness h(settings);
+    const origin_id origin = h.add_origin({.tls = true});
+    for (int i = 0; i < 100; ++i) (void)h.acquire(origin);
+    EXPECT_EQ(h.count(kind::dial), 8U);
+    const connection_id first = h.all(kind::dial)[0].connection;
+    h.resolved(first, 2);
+    h.wait(250ms);
+    EXPECT_EQ(h.count(kind::dial), 9U) << "one that tries its next address holds up nobody";
+    h.connected(first, 1);
+    h.ready(first);
+    EXPECT_EQ(h.count(kind::dial), 9U);
+}
+
+TEST(PoolOverloadTest, UnscheduledHandshakesGetADialPerWaiter) {
+    pool_settings settings = roomy_settings();
+    settings.handshake.max_concurrent = 1;
+    settings.overload.schedule_handshakes = false;
+    pool_harness h(settings);
+    const origin_id origin = h.add_origin({.tls = true});
+    for (int i = 0; i < 20; ++i) {
+        (void)h.acquire(origin);
+        const connection_id dial = h.last(kind::dial).connection;
+        h.resolved(dial);
+        h.connected(dial);
+        h.pool.on_handshake_need(h.now, dial, handshake_need::hello);
+    }
+    EXPECT_EQ(h.count(kind::dial), 20U);
+    h.pool.on_turn(h.now);
+    h.drain_actions();
+    EXPECT_EQ(h.count(kind::step), 20U);
+}
+
+// An origin whose one connection answers after 5 ms.
+busy make_quick(pool_harness& h, origin_id origin) {
+    busy one{};
+    for (int i = 0; i < 10; ++i) {
+        one = make_busy(h, origin, 1)[0];
+        h.wait(5ms);
+        answer(h, one);
+    }
+    (void)h.take();
+    return one;
+}
+
+TEST(PoolOverloadTest, ExchangeThatCannotBeInTimeIsNotSent) {
+    pool_harness h(roomy_settings());
+    const origin_id origin = h.add_origin();
+    make_quick(h, origin);
+    const exchange_id late = h.acquire(origin, h.now + 4ms);
+    EXPECT_EQ(h.count(kind::assign), 0U);
+    EXPECT_EQ(h.last(kind::fail).exchange, late);
+    EXPECT_EQ(h.last(kind::fail).failure, wait_failure::would_miss_deadline);
+    EXPECT_EQ(duration(static_cast<duration::rep>(h.last(kind::fail).value)), 5ms);
+    (void)h.acquire(origin, h.now + 6ms);
+    EXPECT_EQ(h.count(kind::assign), 1U);
+    (void)h.acquire(origin);
+    EXPECT_EQ(h.stats(origin).queue_hopeless, 1U);
+}
+
+TEST(PoolOverloadTest, OneInSixteenThatSeemTooLateIsSent) {
+    pool_harness h(roomy_settings());
+    const origin_id origin = h.add_origin();
+    make_quick(h, origin);
+    for (int i = 0; i < 64; ++i) {
+        const exchange_id late = h.acquire(origin, h.now + 4ms);
+        if (h.last(kind::assign).exchange != late) continue;
+        h.wait(5ms);
+        h.done(h.last(kind::assign).connection, late);
+    }
+    EXPECT_EQ(h.count(kind::assign), 4U);
+}
+
+TEST(PoolOverloadTest, LateRefusalCanBeSwitchedOff) {
+    pool_settings settings = roomy_settings();
+    settings.overload.refuse_late = false;
+    pool_harness h(settings);
+    const origin_id origin = h.add_origin();
+    make_quick(h, origin);
+    (void)h.acquire(origin, h.now + 1ns);
+    EXPECT_EQ(h.count(kind::assign), 1U);
+}
+
+TEST(PoolOverloadTest, WaiterFailsAsSoonAsItIsSureToBeLate) {
+    pool_settings settings = roomy_settings();
+    settings.pool.max_connections_per_origin = 1;
+    pool_harness h(settings);
+    const origin_id origin = h.add_origin();
+    make_quick(h, origin);
+    (void)h.acquire(origin);
+    const exchange_id waiter = h.acquire(origin, h.now + 50ms);
+    h.wait(44ms);
+    EXPECT_EQ(h.count(kind::fail), 0U);
+    h.wait(2ms);
+    EXPECT_EQ(h.last(kind::fail).exchange, waiter);
+    EXPECT_EQ(h.last(kind::fail).failure, wait_failure::would_miss_deadline);
+}
+
+TEST(PoolOverloadTest, FreedConnectionGoesPastThoseItWouldBeWastedOn) {
+    pool_settings settings = roomy_settings();
+    settings.pool.max_connections_per_origin = 1;
+    pool_harness h(settings);
+    const origin_id origin = h.add_origin();
+    make_quick(h, origin);
+    const busy holder = make_busy(h, origin, 1)[0];
+    const exchange_id dying = h.acquire(origin, h.now + 20ms);
+    const exchange_id living = h.acquire(origin, h.now + 1s);
+    h.now += 16ms;  // the timer is late
+    h.done(holder.connection, holder.exchange);
+    EXPECT_EQ(h.last(kind::fail).exchange, dying);
+    EXPECT_EQ(h.last(kind::assign).exchange, living);
+}
+
+// A wrong estimate may cost, never lock: an origin that was slow once and is quick now serves short
+// deadlines again, whatever it was before and however late nobody comes.
+TEST(PoolOverloadTest, NoEstimateLocksAnOriginForLong) {
+    for (const duration initial : {1ms, 100ms, 10'000ms, 3'600'000ms}) {
+        pool_settings settings = roomy_settings();
+        settings.pool.max_lifetime = 24h;
+        pool_harness h(settings);
+        const origin_id origin = h.add_origin();
+        busy one = make_busy(h, origin, 1)[0];
+        h.wait(initial);
+        answer(h, one);
+        int served = 0;
+        for (int i = 0; i < 2000; ++i) {  // a call each millisecond, answered after half of one
+            const exchange_id call = h.acquire(origin, h.now + 2ms);
+            if (h.last(kind::assign).exchange == call) {
+                h.wait(500us);
+                answer(h, {h.last(kind::assign).connection, call});
+                served += i >= 1000 ? 1 : 0;
+                h.wait(500us);
+            } else {
+                h.wait(1ms);
+            }
+        }
+        EXPECT_EQ(served, 1000) << "after a second, from " << initial.count() << " ns";
+    }
+}
+
+// Waiters of one connection that is freed each 10 ms; more come than it serves. Which of them is
+// served after `time`, counted from the newest?
+struct queue_outcome {
+    std::size_t behind = 0;  ///< Waiters that came later than the one served.
+    std::size_t shed = 0;
+};
+queue_outcome serve_queue(const pool_settings& settings, duration time, duration patience) {
+    pool_harness h(settings);
+    const origin_id origin = h.add_origin();
+    busy holder = make_busy(h, origin, 1)[0];
+    std::vector<exchange_id> came;
+    for (duration at{}; at < time; at += 10ms) {
+        for (int i = 0; i < 5; ++i) {
+            const time_point deadline =
+                patience == duration::max() ? base::never : h.now + patience;
+            came.push_back(h.acquire(origin, deadline));
+            h.wait(2ms);
+        }
+        h.done(holder.connection, holder.exchange);
+        holder.exchange = h.last(kind::assign).exchange;
+    }
+    queue_outcome out;
+    const auto served = std::find(came.begin(), came.end(), holder.exchange);
+    out.behind = static_cast<std::size_t>(came.end() - served) - 1;
+    for (const action& one : h.all(kind::fail)) out.shed += one.failure == wait_failure::shed;
+    EXPECT_EQ(h.stats(origin).queue_shed, out.shed);
+    return out;
+}
+
+pool_settings narrow_settings() {
+    pool_settings settings = roomy_settings();
+    settings.pool.max_connections_per_origin = 1;
+    settings.overload.refuse_late = false;
+    settings.overload.target = 20ms;
+    settings.overload.interval = 100ms;
+    return settings;
+}
+
+TEST(PoolOverloadTest, SustainedOverloadServesTheNewestAndShedsTheOldest) {
+    const queue_outcome out = serve_queue(narrow_settings(), 1s, 100ms);
+    EXPECT_EQ(out.behind, 0U);
+    EXPECT_GT(out.shed, 5U);
+}
+
+TEST(PoolOverloadTest, ShortOverloadIsServedInOrder) {
+    const queue_outcome out = serve_queue(narrow_settings(), 90ms, 100ms);
+    EXPECT_GT(out.behind, 20U);
+    EXPECT_EQ(out.shed, 0U);
+}
+
+TEST(PoolOverloadTest, LongQueueThatLosesNobodyIsServedInOrder) {
+    const queue_outcome out = serve_queue(narrow_settings(), 1s, duration::max());
+    EXPECT_GT(out.behind, 300U);
+    EXPECT_EQ(out.shed, 0U);
+}
+
+TEST(PoolOverloadTest, WithoutTargetTheOrderIsKept) {
+    pool_settings settings = narrow_settings();
+    settings.overload.target.reset();
+    const queue_outcome out = serve_queue(settings, 1s, 100ms);
+    EXPECT_GT(out.behind, 20U);
+    EXPECT_EQ(out.shed, 0U);
+}
+
+TEST(PoolOverloadTest, SilentOriginServesTheNewestFirst) {
+    pool_harness h(roomy_settings());
+    std::vector<busy> unanswered;
+    const origin_id origin = make_silent(h, &unanswered);
+    exchange_id newest{};
+    for (int i = 0; i < 20; ++i) newest = h.acquire(origin);
+    h.finish_dial(h.last(kind::dial).connection);
+    EXPECT_EQ(h.last(kind::assign).exchange, newest);
+}
+
+}  // namespace
+}  // namespace hearth::core

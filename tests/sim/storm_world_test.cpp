@@ -1,0 +1,198 @@
+// Storms in the simulated world: what the rules of overload reach together, and that each of them
+// is needed.
+#include "sim/storm_world.hpp"
+
+#include <gtest/gtest.h>
+
+namespace hearth::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Every rule on, no limit on connections, an origin that answers after 5 ms.
+storm_settings protected_storm(duration interval) {
+    storm_settings s;
+    s.pool.pool.max_connections = 60'000;
+    s.pool.pool.max_connections_per_origin = 60'000;
+    s.interval = interval;
+    return s;
+}
+storm_settings hiccup(duration interval, duration stall = 500ms) {
+    storm_settings s = protected_storm(interval);
+    s.stall = stall;
+    s.length = 3s + stall;
+    return s;
+}
+storm_settings slow_calls(duration interval, double share) {
+    storm_settings s = protected_storm(interval);
+    s.slow_share = share;
+    return s;
+}
+storm_settings cold(duration interval) {
+    storm_settings s = protected_storm(interval);
+    s.warm = 0;
+    s.disturbed_at = 0s;
+    return s;
+}
+storm_settings limited(storm_settings s, std::uint32_t connections) {
+    s.pool.pool.max_connections_per_origin = connections;
+    return s;
+}
+
+struct outcome {
+    double goodput = 0;
+    double at_last = 0;  ///< Of the last two seconds.
+    duration recovery{};
+    std::uint64_t handshakes = 0;
+    std::uint64_t useful = 0;
+    std::uint64_t starved = 0;
+};
+outcome play(const storm_settings& settings, std::uint64_t seed = 1) {
+    storm_world world(seed, settings);
+    world.run();
+    const origin_stats stats = world.stats();
+    EXPECT_EQ(world.starved(), 0U);
+    EXPECT_EQ(stats.waiting, 0U);
+    return {.goodput = world.goodput(),
+            .at_last = world.goodput(settings.length - 2s),
+            .recovery = world.recovery(),
+            .handshakes = stats.handshakes_full,
+            .useful = stats.handshakes_useful,
+            .starved = world.starved()};
+}
+
+TEST(StormWorldTest, HiccupIsOverWhenTheOriginIsBack) {
+    for (const duration interval : {1000us, 700us, 500us, 350us, 200us}) {
+        for (const std::uint32_t connections : {60'000U, 600U, 100U}) {
+            const outcome got = play(limited(hiccup(interval), connections));
+            EXPECT_LE(got.recovery, 200ms) << interval.count() << ", max " << connections;
+            EXPECT_LE(got.handshakes, 250U) << interval.count() << ", max " << connections;
+        }
+    }
+}
+
+TEST(StormWorldTest, LongHiccupIsOverAsSoon) {
+    for (const std::uint32_t connections : {60'000U, 600U, 100U}) {
+        EXPECT_LE(play(limited(hiccup(350us, 5s), connections)).recovery, 200ms) << connections;
+    }
+}
+
+TEST(StormWorldTest, SlowCallsCostNobodyElse) {
+    for (const double share : {0.03, 0.10}) {
+        for (const duration interval : {1500us, 700us, 350us, 200us, 100us}) {
+            EXPECT_GE(play(slow_calls(interval, share)).goodput, 0.99) << interval.count();
+        }
+    }
+    for (const std::uint32_t connections : {600U, 100U}) {
+        EXPECT_GE(play(limited(slow_calls(200us, 0.03), connections)).goodput, 0.99);
+    }
+}
+
+TEST(StormWorldTest, ColdStartAndRestartAreOverWithinASecond) {
+    for (const duration interval : {350us, 200us, 100us}) {
+        EXPECT_LE(play(cold(interval)).recovery, 1s) << interval.count();
+        storm_settings restart = protected_storm(interval);
+        restart.restart = true;
+        EXPECT_LE(play(restart).recovery, 1s) << interval.count();
+    }
+}
+
+TEST(StormWorldTest, NeighbourOnTheCpuChangesNothingOfThat) {
+    const auto with_neighbour = [](storm_settings s) {
+        s.costs.neighbour = 1.5;
+        return s;
+    };
+    EXPECT_LE(play(with_neighbour(hiccup(350us))).recovery, 200ms);
+    EXPECT_LE(play(with_neighbour(limited(hiccup(350us), 100))).recovery, 200ms);
+    EXPECT_GE(play(with_neighbour(slow_calls(350us, 0.10))).goodput, 0.99);
+    EXPECT_LE(play(with_neighbour(cold(350us))).recovery, 1s);
+}
+
+// Each rule removed in turn.
+
+TEST(StormWorldTest, HandshakesInAHiccupNeedTheRation) {
+    storm_settings s = hiccup(350us);
+    EXPECT_LE(play(s).handshakes, 250U);
+    s.pool.overload.ration_dials = false;
+    EXPECT_GT(play(s).handshakes, 600U);
+}
+
+TEST(StormWorldTest, RecoveryNeedsTheNewestFirst) {
+    storm_settings s = limited(hiccup(350us), 100);
+    EXPECT_LE(play(s).recovery, 100ms);
+    s.pool.overload.target.reset();
+    EXPECT_GT(play(s).recovery, 200ms);
+}
+
+TEST(StormWorldTest, LoadBeyondTheCpuNeedsLateOnesRefused) {
+    storm_settings s = slow_calls(60us, 0.10);
+    EXPECT_GT(play(s).goodput, 0.85);
+    s.pool.overload.refuse_late = false;
+    EXPECT_LT(play(s).goodput, 0.75);
+}
+
+TEST(StormWorldTest, SteadyLoadNeedsScheduledHandshakes) {
+    storm_settings s = slow_calls(100us, 0.10);
+    EXPECT_GE(play(s).goodput, 0.99);
+    s.pool.overload.schedule_handshakes = false;
+    EXPECT_LT(play(s).goodput, 0.97);
+}
+
+TEST(StormWorldTest, ManySlowCallsNeedDraining) {
+    storm_settings s = slow_calls(60us, 0.10);
+    EXPECT_GT(play(s).at_last, 0.85);
+    s.pool.pool.on_cancel = cancel_policy::close;
+    EXPECT_LT(play(s).at_last, 0.5);
+}
+
+TEST(StormWorldTest, WithoutAnyRuleTheHiccupNeverEnds) {
+    storm_settings s = hiccup(350us);
+    s.pool.overload = {
+        .ration_dials = false, .refuse_late = false, .target = {}, .schedule_handshakes = false};
+    s.pool.pool.on_cancel = cancel_policy::close;
+    const outcome got = play(s);
+    EXPECT_EQ(got.recovery, duration::max());
+    EXPECT_LT(got.at_last, 0.1) << "a stable state: the CPU does nothing but handshakes";
+}
+
+// Many worlds.
+
+TEST(StormWorldTest, NoSeedCollapses) {
+    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+        base::prng draw(seed);
+        storm_settings s = hiccup(std::chrono::microseconds{150 + draw.below(2000)},
+                                  std::chrono::milliseconds{100 + draw.below(500)});
+        s.disturbed_at = 300ms;
+        s.length = s.disturbed_at + s.stall + 1300ms;
+        s.slow_share = 0.05 * draw.unit();
+        s.warm = static_cast<std::uint32_t>(draw.below(200));
+        s.restart = draw.below(4) == 0;
+        if (draw.below(2) == 0) {
+            s.pool.pool.max_connections_per_origin =
+                60 + static_cast<std::uint32_t>(draw.below(600));
+        }
+        const outcome got = play(s, seed);
+        EXPECT_LE(got.recovery, 300ms) << "seed " << seed;
+    }
+}
+
+// 64 cores with 10,000 origins among them, each with at most 64 connections, and a million arrivals
+// a second. The cores share nothing, so they are played one after the other.
+TEST(StormWorldTest, GiantWorldRecovers) {
+    for (std::uint64_t core = 1; core <= 64; core += 21) {
+        storm_settings s = hiccup(64us, 300ms);
+        s.origins = 156;
+        s.warm = 8;
+        s.pool.pool.max_connections_per_origin = 64;
+        s.slow_share = 0.03;
+        s.disturbed_at = 500ms;
+        s.length = 2500ms;
+        const outcome got = play(s, core);
+        EXPECT_LE(got.recovery, 200ms) << "core " << core;
+        // Each origin needs a connection that is not busy: some 90 ms of handshakes.
+        EXPECT_GE(got.goodput, 0.90) << "core " << core;
+    }
+}
+
+}  // namespace
+}  // namespace hearth::sim
