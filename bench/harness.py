@@ -3,273 +3,256 @@
 
 Figures are the client's own: CPU time by getrusage between warm-up and last answer. Rounds are
 interleaved so that a slow moment of the machine hits all clients; the minimum and the median over
-the rounds are printed, ratios are of minima.
+the rounds are kept, ratios are of minima. `N passed, N failed` counts the runs at the end.
 """
 import argparse
 import json
 import os
 import resource
-import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
-import threading
 import time
+
+import clients
+import endurance
+import instructions
+import report
+import scenarios
+from origin import Nginx
 
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+class Progress:
+    """Says what runs and how much time is left, from how long the like of it took before."""
+
+    def __init__(self, total):
+        self.total, self.number, self.took = total, 0, {}
+        self.left = []  # (scenario, case, client) still to come
+
+    def plan(self, runs):
+        self.left = list(runs)
+
+    def estimate(self):
+        known = list(self.took.values())
+        mean = statistics.mean(known) if known else 3.0
+        return sum(self.took.get(run, mean) for run in self.left)
+
+    def step(self, run, text):
+        self.number += 1
+        seconds = round(self.estimate())
+        say(f"[{self.number}/{self.total}] {text}; {seconds // 60} min {seconds % 60:02d} s left")
+        return time.monotonic()
+
+    def done(self, run, began):
+        self.took[run] = time.monotonic() - began
+        if run in self.left:
+            self.left.remove(run)
 
 
-class Nginx:
-    """nginx with a throw-away certificate on a free port, on the last CPU."""
-
-    def __init__(self, cpu, keepalive_requests=100_000_000):
-        self.dir = tempfile.mkdtemp(prefix="hearth-bench-")
-        self.cpu = cpu
-        self.port = free_port()
-        self.ca = os.path.join(self.dir, "cert.pem")
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-keyout", f"{self.dir}/key.pem", "-out", self.ca, "-days", "2",
-             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
-            check=True, stderr=subprocess.DEVNULL)
-        with open(f"{self.dir}/nginx.conf", "w") as out:
-            out.write(f"""
-daemon off; worker_processes 1; pid {self.dir}/pid; error_log {self.dir}/error.log;
-worker_rlimit_nofile 65536;
-events {{ worker_connections 16000; }}
-http {{
-  access_log off; keepalive_requests {keepalive_requests}; keepalive_timeout 75s;
-  client_body_temp_path {self.dir}/b; proxy_temp_path {self.dir}/p; fastcgi_temp_path {self.dir}/f;
-  uwsgi_temp_path {self.dir}/u; scgi_temp_path {self.dir}/s;
-  server {{
-    listen 127.0.0.1:{self.port} ssl backlog=4096;
-    ssl_certificate {self.dir}/cert.pem; ssl_certificate_key {self.dir}/key.pem;
-    ssl_protocols TLSv1.3;
-    location / {{ return 200 "hello"; }}
-  }}
-}}
-""")
-        self.process = None
-        self.start()
-
-    def url(self, path="/"):
-        return f"https://127.0.0.1:{self.port}{path}"
-
-    def start(self):
-        self.process = subprocess.Popen(
-            ["taskset", "-c", str(self.cpu), "nginx", "-e", f"{self.dir}/error.log",
-             "-c", f"{self.dir}/nginx.conf"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(500):
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.01)
-        raise RuntimeError("nginx did not start; see " + self.dir)
-
-    def kill(self):
-        """Ends master and workers at once, with all their connections."""
-        subprocess.run(["pkill", "-KILL", "-P", str(self.process.pid)], check=False)
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
+def work_of(case, nginx, scratch):
+    """The case as what a client is told to do."""
+    work = {key: case[key] for key in ("proto", "concurrency", "requests", "warmup", "resume",
+                                       "new_connections", "idle", "threads") if key in case}
+    work["url"] = nginx.url(case["path"], case.get("tls", True))
+    work["ca"] = nginx.bundle if case.get("bundle") else nginx.ca
+    if case.get("to_file"):
+        work["sink"] = "file:" + os.path.join(scratch, "sink")
+    if "upload_bytes" in case:
+        work["upload"] = os.path.join(scratch, "upload")
+    return work
 
 
-def run_client(command, cpu):
-    pinned = command if cpu is None else ["taskset", "-c", str(cpu)] + command
-    done = subprocess.run(pinned, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(f"{command[0]} failed ({done.returncode}): {done.stderr.strip()}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+def figure_of(scenario, case, got):
+    """(the figure that is compared, its user part)"""
+    if scenario["per"] == "idle":
+        return (got["rss_idle_kib"] - got["rss0_kib"]) / case["idle"], 0.0
+    share = case["requests"] if scenario["per"] == "request" else case["bytes"] / scenarios.GIB
+    return (got["cpu_s"] * scenario["scale"] / share, got["user_s"] * scenario["scale"] / share)
 
 
-def small_get(args, report):
-    """CPU per small keep-alive GET over TLS 1.3, hearth beside plain Beast and libcurl multi."""
-    clients = {"hearth": f"{args.build}/bench/hearth_load",
-               "beast": f"{args.build}/bench/scenario/small_get_beast",
-               "libcurl": f"{args.build}/bench/scenario/small_get_curl"}
-    requests = 2_000 if args.smoke else 60_000
-    rounds = 1 if args.smoke else args.rounds
-    nginx = Nginx(args.origin_cpu)
-    rows = []
-    try:
-        for concurrency in (1, 16, 256):
-            results = {name: [] for name in clients}
-            for round_number in range(rounds):
-                for name, program in clients.items():
-                    say(f"small-get c={concurrency} round {round_number + 1}/{rounds}: {name}")
-                    got = run_client(
-                        [program, "--url", nginx.url(), "--ca", nginx.ca, "--proto", "h1",
-                         "--concurrency", str(concurrency), "--requests", str(requests),
-                         "--warmup", str(max(requests // 20, 2 * concurrency))], args.client_cpu)
-                    user = got["cpu_user_s"] * 1e6 / requests
-                    system = got["cpu_sys_s"] * 1e6 / requests
-                    results[name].append((user + system, user, got["p50_us"], got["p99_us"]))
-            base = min(r[0] for r in results["hearth"])
-            for name, all_rounds in results.items():
-                best = min(all_rounds)
-                rows.append({
-                    "concurrency": concurrency, "client": name,
-                    "cpu_us_min": round(best[0], 2),
-                    "cpu_us_median": round(statistics.median(r[0] for r in all_rounds), 2),
-                    "user_us_min": round(min(r[1] for r in all_rounds), 2),
-                    "p50_us": min(r[2] for r in all_rounds),
-                    "p99_us": min(r[3] for r in all_rounds),
-                    "ratio_to_hearth": round(best[0] / base, 2)})
-    finally:
-        nginx.stop()
-    report["small-get"] = rows
-    print(f"small GET over TLS 1.3, CPU of the client per request ({rounds} rounds of {requests})")
-    print(f"{'c':>4} {'client':>8} {'us min':>7} {'median':>7} {'user':>6} {'p50':>6} {'p99':>6} "
-          f"{'/hearth':>8}")
-    for r in rows:
-        print(f"{r['concurrency']:>4} {r['client']:>8} {r['cpu_us_min']:>7.2f} "
-              f"{r['cpu_us_median']:>7.2f} {r['user_us_min']:>6.2f} {r['p50_us']:>6} "
-              f"{r['p99_us']:>6} {r['ratio_to_hearth']:>8.2f}")
+class Comparison:
+    def __init__(self, args, name, progress):
+        self.args, self.name, self.progress = args, name, progress
+        self.scenario = scenarios.COMPARISONS[name](args.smoke)
+        every = clients.all_clients(args.build)
+        self.clients = {n: every[n] for n in args.clients if every[n].is_there()}
+        self.failures = []
+
+    def runs(self):
+        rounds = 1 if self.args.smoke else self.args.rounds
+        return [(self.name, case["name"], client) for case in self.scenario["cases"]
+                for _ in range(rounds) for client in self.clients]
+
+    def measure(self):
+        most = max(case.get("bytes", 0) for case in self.scenario["cases"])
+        nginx = Nginx(self.args.origin_cpu, body_bytes=most)
+        with open(os.path.join(nginx.dir, "upload"), "wb") as out:
+            out.truncate(most)
+        rows = []
+        try:
+            for case in self.scenario["cases"]:
+                rows += self.measure_case(case, work_of(case, nginx, nginx.dir))
+        finally:
+            nginx.stop()
+        self.add_ratios(rows)
+        able = {(row["case"], row["client"]) for row in rows}
+        unable = [f"{client} ({case['name']})" for client in self.clients
+                  for case in self.scenario["cases"] if (case["name"], client) not in able]
+        return {"unable": unable, "name": self.name, "title": self.scenario["title"], "unit": self.scenario["unit"],
+                "rows": rows}
+
+    def run_once(self, client, case, work):
+        cpu = None if case.get("unpinned") else self.args.client_cpu
+        try:
+            return client.run(work, cpu)
+        except (RuntimeError, ValueError, IndexError) as error:
+            self.failures.append(f"{self.name}, {case['name']}, {client.name}: {error}")
+            say("failed: " + self.failures[-1])
+            return None
+
+    def measure_case(self, case, work):
+        results = {name: [] for name in self.clients}
+        rounds = 1 if self.args.smoke else self.args.rounds
+        for round_number in range(rounds):
+            for name, client in self.clients.items():
+                run = (self.name, case["name"], name)
+                began = self.progress.step(
+                    run, f"{self.name}, {case['name']}: {name}, round {round_number + 1}/{rounds}")
+                got = self.run_once(client, case, work)
+                self.progress.done(run, began)
+                if got is not None:
+                    results[name].append((*figure_of(self.scenario, case, got), got))
+        rows = [self.row(case, name, found) for name, found in results.items() if found]
+        if case.get("count_calls") and not self.args.no_strace:
+            for row in rows:
+                self.add_calls(row, case, work)
+        return rows
+
+    def row(self, case, name, found):
+        best = min(found, key=lambda one: one[0])
+        return {"case": case["name"], "client": name,
+                "min": best[0], "user": best[1],
+                "median": statistics.median(one[0] for one in found),
+                "max": max(one[0] for one in found),
+                "p50_us": min(one[2]["p50_us"] for one in found),
+                "p99_us": min(one[2]["p99_us"] for one in found),
+                "rps": max(one[2].get("rps", 0) for one in found),
+                "connections": best[2]["connections"], "resumed": best[2]["resumed"],
+                "max_rss_kib": best[2]["max_rss_kib"],
+                "bar": case.get("bar") if name == "hearth" else None,
+                "calls_bar": case.get("calls") if name == "hearth" else None,
+                "against": case.get("against"), "against_case": case.get("against_case")}
+
+    def add_calls(self, row, case, work):
+        """System calls of a run of its own: tracing costs time."""
+        few = dict(work)
+        if case["requests"] > 4_000:
+            few["requests"], few["warmup"] = 4_000, min(work.get("warmup", 0), 200)
+        try:
+            calls, done = clients.count_system_calls(self.clients[row["client"]], few,
+                                                     self.args.client_cpu)
+        except (RuntimeError, ValueError, IndexError):
+            return
+        if calls:
+            total = sum(calls.values())
+            row["calls"] = total
+            row["calls_per_request"] = total / max(done, 1)
+            row["most_calls"] = dict(list(calls.items())[:5])
+
+    @staticmethod
+    def add_ratios(rows):
+        least = {(row["case"], row["client"]): row["min"] for row in rows}
+        for row in rows:
+            base = least.get((row["case"], "floor"))
+            if row["against_case"]:
+                base = least.get((row["against_case"], row["client"]))
+            if row["against"]:
+                others = [least[(row["case"], name)] for name in row["against"]
+                          if (row["case"], name) in least]
+                base = min(others) if others else None
+            row["ratio"] = row["min"] / base if base else None
+            if row["bar"] and row["ratio"]:
+                row["is_within"] = row["ratio"] <= row["bar"] and \
+                    (not row["calls_bar"] or row.get("calls", 0) <= row["calls_bar"])
 
 
-def sockets_of(pid):
-    count = 0
-    try:
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            try:
-                if os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:"):
-                    count += 1
-            except OSError:
-                pass
-    except OSError:
-        pass
-    return count
-
-
-def resident_kib(pid):
-    try:
-        with open(f"/proc/{pid}/statm") as statm:
-            return int(statm.read().split()[1]) * resource.getpagesize() // 1024
-    except (OSError, IndexError):
-        return None
-
-
-def million(args, report):
-    """1,000,000 requests at concurrency 256 from 4 threads; nginx closes after 1,000 requests each."""
-    requests = 20_000 if args.smoke else 1_000_000
-    nginx = Nginx(args.origin_cpu, keepalive_requests=1000)
-    samples = []
-    try:
-        process = subprocess.Popen(
-            [f"{args.build}/bench/hearth_load", "--url", nginx.url(), "--ca", nginx.ca, "--proto",
-             "h1", "--concurrency", "256", "--requests", str(requests), "--threads", "4"],
-            stdout=subprocess.PIPE, text=True)
-        began = time.monotonic()
-        while process.poll() is None:
-            samples.append((time.monotonic() - began, sockets_of(process.pid),
-                            resident_kib(process.pid)))
-            if len(samples) % 50 == 0:
-                say(f"million: {samples[-1][0]:.0f} s, {samples[-1][1]} sockets, "
-                    f"{samples[-1][2]} KiB resident")
-            time.sleep(0.1)
-        got = json.loads(process.stdout.read())
-    finally:
-        nginx.stop()
-    wall = samples[-1][0]
-    memory = [s[2] for s in samples if s[0] > wall * 0.1 and s[2]]
-    row = {"requests": requests, "ok": got["ok"], "errors": got["errors"],
-           "connections_in_all": got["connections"],
-           "most_sockets_at_once": max(s[1] for s in samples),
-           "rss_kib_after_10_percent": memory[0], "rss_kib_most_after": max(memory),
-           "rss_kib_last": memory[-1], "rps": round(got["rps"])}
-    report["million"] = row
-    print("1,000,000 requests, concurrency 256, 4 threads, nginx keepalive_requests 1000")
-    for name, value in row.items():
-        print(f"  {name:<26} {value}")
-
-
-def restart(args, report):
-    """nginx is killed and started again under load, some fifty times."""
-    restarts = 3 if args.smoke else args.restarts
-    period = 0.9
-    nginx = Nginx(args.origin_cpu)
-    stop_after = restarts * period + 3
-    lines = []
-    events = []
-    try:
-        process = subprocess.Popen(
-            [f"{args.build}/bench/scenario/restart_hearth", "--url", nginx.url(), "--ca", nginx.ca,
-             "--concurrency", "64", "--duration-s", str(int(stop_after) + 1)],
-            stdout=subprocess.PIPE, text=True)
-        reader = threading.Thread(
-            target=lambda: lines.extend((time.monotonic(), json.loads(l)) for l in process.stdout))
-        reader.start()
-        time.sleep(1.5)
-        for number in range(restarts):
-            nginx.kill()
-            time.sleep(0.2)
-            nginx.start()
-            events.append(time.monotonic())
-            if (number + 1) % 10 == 0 or number + 1 == restarts:
-                say(f"restart: {number + 1} of {restarts}")
-            time.sleep(period - 0.2)
-        process.wait()
-        reader.join()
-    finally:
-        nginx.stop()
-    last = lines[-1][1]
-    recoveries = []
-    for back in events:
-        first = next((when for when, line in lines
-                      if when > back and line.get("ok", 0) > 0 and "tenth" in line), None)
-        recoveries.append(None if first is None else first - back)
-    row = {"restarts": restarts, **last,
-           "slowest_recovery_s": round(max(r for r in recoveries if r is not None), 2),
-           "never_recovered": sum(1 for r in recoveries if r is None)}
-    report["restart"] = row
-    print(f"nginx killed and started again {restarts} times under 64 concurrent GETs")
-    for name, value in row.items():
-        print(f"  {name:<26} {value}")
-
-
-SCENARIOS = {"small-get": small_get, "million": million, "restart": restart}
-
-
-def main():
+def parse_arguments():
+    alone = list(endurance.SCENARIOS) + list(instructions.SCENARIOS)
+    names = list(scenarios.COMPARISONS) + alone
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO",
-                        help="any of: " + " ".join(SCENARIOS))
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="any of: " +
+                        " ".join(names))
     parser.add_argument("--build", default="build")
     parser.add_argument("--smoke", action="store_true", help="small sizes: do they run at all?")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--restarts", type=int, default=50)
+    parser.add_argument("--clients", default="floor,hearth,beast,libcurl,go,undici,wrk,h2load")
+    parser.add_argument("--no-strace", action="store_true", help="count no system calls")
     parser.add_argument("--client-cpu", type=int, default=0)
     parser.add_argument("--origin-cpu", type=int, default=max(0, (os.cpu_count() or 1) - 1))
     args = parser.parse_args()
-    unknown = [name for name in args.scenarios if name not in SCENARIOS]
+    unknown = [name for name in args.scenarios if name not in names]
     if unknown:
         parser.error("no such scenario: " + " ".join(unknown))
+    args.clients = args.clients.split(",")
+    unknown = [name for name in args.clients if name not in clients.all_clients(args.build)]
+    if unknown:
+        parser.error("no such client: " + " ".join(unknown))
+    args.scenarios = args.scenarios or names
+    return args
+
+
+def main():
+    args = parse_arguments()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    report = {}
-    for name in args.scenarios or SCENARIOS:
-        SCENARIOS[name](args, report)
-    path = os.path.join(args.build, "bench-report.json")
-    with open(path, "w") as out:
-        json.dump(report, out, indent=1)
-    say(f"written: {path}")
+    progress = Progress(0)
+    comparisons = {name: Comparison(args, name, progress) for name in args.scenarios
+                   if name in scenarios.COMPARISONS}
+    planned = [run for one in comparisons.values() for run in one.runs()]
+    progress.total = len(planned) + sum(1 for n in args.scenarios if n not in comparisons)
+    progress.plan(planned)
+    found = {"machine": report.machine(), "commit": commit(), "rounds": args.rounds,
+             "smoke": args.smoke, "comparisons": [], "alone": {}}
+    failures = []
+    passed = 0
+    for name in args.scenarios:
+        try:
+            if name in comparisons:
+                found["comparisons"].append(comparisons[name].measure())
+                report.print_comparison(found["comparisons"][-1])
+                failures += comparisons[name].failures
+            else:
+                began = progress.step(name, name)
+                which = endurance.SCENARIOS if name in endurance.SCENARIOS else \
+                    instructions.SCENARIOS
+                found["alone"][name] = which[name](args, say)
+                report.print_alone(name, found["alone"][name])
+                progress.done(name, began)
+            passed += 1
+        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+            failures.append(f"{name}: {error}")
+            say(f"failed: {failures[-1]}")
+    for extension, text in (("json", json.dumps(found, indent=1)), ("html", report.page(found))):
+        path = os.path.join(args.build, "bench-report." + extension)
+        with open(path, "w") as out:
+            out.write(text)
+        say(f"written: {path}")
+    for one in failures:
+        print("failed: " + one)
+    print(f"{passed} passed, {len(failures)} failed")
+    return 1 if failures else 0
 
 
-main()
+def commit():
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True,
+                          text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,7 +1,7 @@
 // hearth_probe: a set of requests, one after another, through one client. A JSON line for each on
 // stdout.
 //
-//   hearth_probe --ca FILE [--timeout-ms N] [--max-body N] [--parallel N]
+//   hearth_probe --ca FILE [--timeout-ms N] [--max-body N] [--follow] [--decode] [--parallel N]
 //       [--resolve HOST:PORT:ADDR[,ADDR..]]...
 //       --url URL [--method M] [--body S | --body-size N] [--header "Name: value"]... [--ca FILE]
 //                 [--insecure] [--client-cert CERT KEY] [--gap-ms N]
@@ -56,6 +56,8 @@ struct options {
     milliseconds timeout{2000};
     std::optional<std::uint64_t> max_body_bytes;
     std::uint64_t parallel = 1;
+    bool decodes = false;
+    bool follows = false;
     std::vector<hearth::name_override> overrides;
     std::vector<wanted_request> requests{1};
 };
@@ -95,9 +97,13 @@ bool take_common_option(std::string_view option, bench::arguments& given, option
         result.max_body_bytes = given.take_number(0, ~0ULL);
     } else if (option == "--parallel") {
         result.parallel = given.take_number(1, 100'000);
+    } else if (option == "--follow") {
+        result.follows = true;
+    } else if (option == "--decode") {
+        result.decodes = true;
     } else if (option == "--resolve") {
         result.overrides.push_back(parse_resolve(given.take_value()));
-    } else if (option == "--h2" || option == "--follow" || option == "--decode") {
+    } else if (option == "--h2") {
         bench::unsupported(option);
     } else {
         return false;
@@ -178,7 +184,7 @@ const char* error_word(error_code error) {
     }
     if (error == errc::peer_protocol_error || error == errc::informational_limit) return "protocol";
     if (error == errc::body_limit || error == errc::header_limit) return "too_large";
-    if (error == errc::too_many_redirects) return "redirects";
+    if (error == errc::too_many_redirects || error == errc::redirect_refused) return "redirects";
     if (error == errc::decode_failed) return "decode";
     if (error == errc_condition::invalid_input) return "refused_input";
     return "other";
@@ -217,6 +223,8 @@ private:
         config.io.threads = 1;
         config.dns.overrides = given.overrides;
         config.max_body_bytes = ~0ULL;
+        config.decode.enabled = given.decodes;
+        config.redirect.enabled = given.follows;
         if (!given.ca.empty())
             config.tls.profile = hearth::tls_profile::make({.ca_file = given.ca});
         return config;

@@ -157,9 +157,9 @@ public:
     void run() {
         const bench::cost begin = bench::cost::now();
         warm_up();
-        const hearth::origin_stats warm = client_.stats().total();
-        conns_warm_ = warm.open;
-        opened_before_ = warm.opened;
+        warm_stats_ = client_.stats().total();
+        conns_warm_ = warm_stats_.open;
+        opened_before_ = warm_stats_.opened;
         const bench::cost start = bench::cost::now();
         cpu_warm_ = cpu(begin, start);
         boost::asio::post(client_.get_executor(), [this] {
@@ -262,7 +262,8 @@ private:
                 ++nonslow_ok_;
                 ++bin_ok_[bin(index)];
             }
-        } else if (!error || error == hearth::errc_condition::timeout) {
+        } else if (!error || error == hearth::errc_condition::timeout ||
+                   error == hearth::errc::overloaded) {  // refused unsent, would have been late
             ++timeouts_;
             ++sec_timeouts_[second];
         } else {
@@ -286,10 +287,25 @@ private:
 
     void finish() {
         client_.async_stats([this](const hearth::stats& now) {
-            opened_ = now.total().opened - opened_before_;
+            total_stats_ = now.total();
+            opened_ = total_stats_.opened - opened_before_;
             sec_opened_.back() += opened_ - std::min(opened_, opened_seen_);
             finished_.set_value();
         });
+    }
+
+    static std::uint64_t handshakes(const hearth::origin_stats& from) {
+        return from.handshakes_full + from.handshakes_resumed;
+    }
+    // Connections that a cancelled exchange cost.
+    [[nodiscard]] std::uint64_t closed_by_cancel() const {
+        std::uint64_t sum = 0;
+        for (const auto reason :
+             {hearth::close_reason::cancelled, hearth::close_reason::drain_limit,
+              hearth::close_reason::gave_way}) {
+            sum += total_stats_.closed_by_reason[static_cast<std::size_t>(reason)];
+        }
+        return sum;
     }
 
     void report(double cpu_s, double wall_s) {
@@ -324,6 +340,14 @@ private:
             .numbers("sec_ok", sec_ok_)
             .numbers("sec_timeouts", sec_timeouts_)
             .numbers("sec_opened", sec_opened_)
+            .number("hs", handshakes(total_stats_) - handshakes(warm_stats_))
+            .number("hs_useful", total_stats_.handshakes_useful - warm_stats_.handshakes_useful)
+            .number("hs_resumed", total_stats_.handshakes_resumed - warm_stats_.handshakes_resumed)
+            .number("hs_cpu_s", seconds(total_stats_.handshake_cpu - warm_stats_.handshake_cpu))
+            .number("hs_cpu_useful_s",
+                    seconds(total_stats_.handshake_cpu_useful - warm_stats_.handshake_cpu_useful))
+            .number("drained", total_stats_.drained - warm_stats_.drained)
+            .number("cancel_closed", closed_by_cancel())
             .number("bin_ms", bin_ms)
             .numbers("bin_offered", bin_offered_)
             .numbers("bin_ok", bin_ok_)
@@ -352,6 +376,8 @@ private:
     std::uint64_t opened_before_ = 0;
     std::uint64_t opened_seen_ = 0;
     std::uint64_t opened_ = 0;
+    hearth::origin_stats warm_stats_;
+    hearth::origin_stats total_stats_;
     double cpu_warm_ = 0;
     std::vector<double> latencies_;
     std::vector<std::uint64_t> bin_offered_;

@@ -1,13 +1,16 @@
 #!/bin/bash
 # Builds and runs the benchmarks on a bare Debian 12: `bash bench/run.sh [SCENARIO...] [--smoke]`.
 #
-# Scenarios: small-get million restart (default: all). The client runs on one CPU and nginx on another.
-# Prints a table, writes build/bench-report.json. bench/README.md says what is measured and how.
+# Scenarios (default: all): small-get download upload connect idle threads compare clients; million and
+# restart run hearth for long; instructions and pool count by callgrind. `--clients floor,hearth,...`
+# chooses who takes part, `--rounds N` how often. The client runs on one CPU and nginx on another.
+# Prints tables, writes build/bench-report.json and build/bench-report.html. bench/README.md says what
+# is measured and how.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../.ci/setup.sh"
 cd "$hearth_root"
 
-hearth_packages build test
+hearth_packages build test bench
 hearth_configure build
-hearth_build build
+hearth_build build bench-programs
 exec python3 bench/harness.py --build build "$@"

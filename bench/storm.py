@@ -132,7 +132,7 @@ def run(args, program, one):
 
 def row_of(one, name, got):
     if "goodput" not in got:
-        return [one["name"], name, got.get("error", "failed")] + [""] * 7
+        return [one["name"], name, got.get("error", "failed")] + [""] * 12
     back = got["recover_ms"]
     if one["group"] in ("steady", "limited"):
         back = "-"
@@ -140,11 +140,23 @@ def row_of(one, name, got):
         back = "never"
     return [one["name"], name, f"{got['goodput']:.4f}", str(back), f"{got['p50_ms']:.1f}",
             f"{got['p99_ms']:.1f}", str(got["errors"]), str(got["conns_opened"]),
-            str(got["origin"]["handshakes_full"]), f"{got['cpu_s'] / got['wall_s']:.2f}"]
+            str(got["origin"]["handshakes_full"]),
+            f"{got['cpu_s'] / got['wall_s']:.2f}"] + ledger(got)
+
+
+def ledger(got):
+    """Where a client keeps one: CPU share of handshakes, the part of it that served somebody,
+    handshakes per request answered in time, cancelled connections drained and closed."""
+    if "hs" not in got:
+        return ["-"] * 5
+    share = got["hs_cpu_s"] / got["cpu_s"] if got["cpu_s"] else 0
+    return [f"{share * 100:.0f}%",
+            f"{got['hs_useful']}/{got['hs']}", f"{got['hs'] / max(got['ok'], 1):.4f}",
+            str(got["drained"]), str(got["cancel_closed"])]
 
 
 HEAD = ["case", "client", "goodput", "back ms", "p50 ms", "p99 ms", "errors", "opened",
-        "handshakes", "CPU"]
+        "handshakes", "CPU", "hs CPU", "useful", "hs/ok", "drained", "closed"]
 
 
 def print_table(rows):

@@ -1,0 +1,83 @@
+"""Instructions by callgrind, where the machine's noise hides a change: the difference between a
+long and a short run, divided by what the long one did more, so that start and warm-up cancel out."""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import clients
+from origin import Nginx
+
+POOLS = ((1, 0), (100, 0), (10_000, 0), (1, 10_000))  # origins, waiters
+
+
+def instructions_of(command):
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run(
+            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={directory}/out"] + command,
+            capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{command[0]} under valgrind: {done.stderr.strip()[-300:]}")
+        return int(re.search(r"Collected : (\d+)", done.stderr).group(1))
+
+
+def per_unit(command_of, few, many):
+    return round((instructions_of(command_of(many)) - instructions_of(command_of(few))) /
+                 (many - few))
+
+
+def need_valgrind():
+    if shutil.which("valgrind") is None:
+        raise RuntimeError("valgrind is not installed")
+
+
+def per_request(args, say):
+    """Instructions in user space per small GET over TLS, h1."""
+    need_valgrind()
+    few, many = (100, 300) if args.smoke else (2_000, 6_000)
+    nginx = Nginx(args.origin_cpu)
+    found = {}
+    every = clients.all_clients(args.build)
+    try:
+        for concurrency in (1, 16):
+            for name in ("floor", "hearth", "beast", "libcurl"):
+                client = every[name]
+                if name not in args.clients or not client.is_there():
+                    continue
+                say(f"instructions: {name}, c={concurrency}")
+
+                def command(count, client=client, concurrency=concurrency):
+                    return client.command + client.arguments(
+                        {"url": nginx.url(), "ca": nginx.ca, "concurrency": concurrency,
+                         "requests": count})
+                found[f"c={concurrency} {name}"] = per_unit(command, few, many)
+    finally:
+        nginx.stop()
+    return found
+
+
+def pool(args, say):
+    """The pool's core alone: time, allocations and instructions per acquire and release."""
+    program = os.path.join(args.build, "bench/micro/pool_cycle")
+    cycles = 20_000 if args.smoke else 2_000_000
+    found = {}
+    for origins, waiters in POOLS:
+        name = f"{origins:,} origins, {waiters:,} waiters"
+        say("pool: " + name)
+        done = subprocess.run(
+            ["taskset", "-c", str(args.client_cpu), program, "--origins", str(origins),
+             "--waiters", str(waiters), "--cycles", str(cycles)],
+            capture_output=True, text=True, check=True)
+        for field in re.findall(r'"(\w+)":([\d.]+)', done.stdout):
+            if field[0] in ("ns_per_cycle", "allocations"):
+                found[f"{name}: {field[0]}"] = float(field[1])
+        if shutil.which("valgrind"):
+            def command(count, origins=origins, waiters=waiters):
+                return [program, "--origins", str(origins), "--waiters", str(waiters),
+                        "--cycles", str(count)]
+            found[f"{name}: instructions"] = per_unit(command, 1_000, 11_000)
+    return found
+
+
+SCENARIOS = {"instructions": per_request, "pool": pool}

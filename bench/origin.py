@@ -1,0 +1,107 @@
+"""nginx as the origin of benchmarks: a throw-away certificate, free ports, a CPU of its own."""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Nginx:
+    """`/` answers five octets, `/body` a file of `body_bytes`, `/put` takes a body and drops it."""
+
+    def __init__(self, cpu, keepalive_requests=100_000_000, body_bytes=0):
+        memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
+        self.dir = tempfile.mkdtemp(prefix="hearth-bench-", dir=memory)
+        os.chmod(self.dir, 0o755)  # the workers of a root nginx are nobody
+        self.cpu = cpu
+        self.tls_port, self.plain_port, self.end_port = free_port(), free_port(), free_port()
+        self.ca = os.path.join(self.dir, "cert.pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-keyout", f"{self.dir}/key.pem", "-out", self.ca, "-days", "2",
+             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+            check=True, stderr=subprocess.DEVNULL)
+        self.bundle = os.path.join(self.dir, "bundle.pem")
+        with open(self.bundle, "w") as out:
+            for part in (SYSTEM_BUNDLE, self.ca):
+                if os.path.exists(part):
+                    with open(part) as text:
+                        out.write(text.read())
+        os.mkdir(f"{self.dir}/www")
+        with open(f"{self.dir}/www/body", "wb") as out:
+            out.truncate(body_bytes)
+        with open(f"{self.dir}/nginx.conf", "w") as out:
+            out.write(self.configuration(keepalive_requests))
+        self.process = None
+        self.start()
+
+    def configuration(self, keepalive_requests):
+        # /put reads the whole body before it answers: it is buffered for an upstream that is then
+        # not given it.
+        locations = f"""
+    location = / {{ return 200 "hello"; }}
+    location /body {{ root {self.dir}/www; sendfile on; }}
+    location /put {{
+      client_max_body_size 0; client_body_buffer_size 1m; proxy_request_buffering on;
+      proxy_pass_request_body off; proxy_set_header Content-Length "";
+      proxy_pass http://127.0.0.1:{self.end_port}/;
+    }}"""
+        return f"""
+daemon off; worker_processes 1; pid {self.dir}/pid; error_log {self.dir}/error.log;
+worker_rlimit_nofile 65536;
+events {{ worker_connections 32000; }}
+http {{
+  access_log off; keepalive_requests {keepalive_requests}; keepalive_timeout 300s;
+  client_body_temp_path {self.dir}/b; proxy_temp_path {self.dir}/p;
+  fastcgi_temp_path {self.dir}/f; uwsgi_temp_path {self.dir}/u; scgi_temp_path {self.dir}/s;
+  server {{
+    listen 127.0.0.1:{self.tls_port} ssl http2 backlog=4096;
+    ssl_certificate {self.dir}/cert.pem; ssl_certificate_key {self.dir}/key.pem;
+    ssl_protocols TLSv1.3;{locations}
+  }}
+  server {{
+    listen 127.0.0.1:{self.plain_port} backlog=4096;{locations}
+  }}
+  server {{
+    listen 127.0.0.1:{self.end_port}; location / {{ return 200 "taken"; }}
+  }}
+}}
+"""
+
+    def url(self, path="/", tls=True):
+        scheme, port = ("https", self.tls_port) if tls else ("http", self.plain_port)
+        return f"{scheme}://127.0.0.1:{port}{path}"
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["taskset", "-c", str(self.cpu), "nginx", "-e", f"{self.dir}/error.log",
+             "-c", f"{self.dir}/nginx.conf"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(500):
+            try:
+                socket.create_connection(("127.0.0.1", self.tls_port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.01)
+        raise RuntimeError("nginx did not start; see " + self.dir)
+
+    def kill(self):
+        """Ends master and workers at once, with all their connections."""
+        subprocess.run(["pkill", "-KILL", "-P", str(self.process.pid)], check=False)
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
