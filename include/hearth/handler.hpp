@@ -11,13 +11,15 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "hearth/version.hpp"
 
@@ -54,30 +56,31 @@ class pending_handler_for final : public pending_handler<Args...> {
     using own_executor = boost::asio::associated_executor_t<Handler>;
     static constexpr bool has_executor =
         !std::is_same_v<own_executor, boost::asio::system_executor>;
-    struct no_work {};
-    using work_type =
-        std::conditional_t<has_executor, boost::asio::executor_work_guard<own_executor>, no_work>;
-
-    static work_type make_work(const Handler& handler) {
+    // The caller's context may be destroyed as soon as no work is left there, so every copy of its
+    // executor is made from one that holds work, and that one is the last to go. (Asio's work guard
+    // keeps a copy that outlives the work.)
+    static auto make_work([[maybe_unused]] const Handler& handler) {
         if constexpr (has_executor) {
-            return work_type(boost::asio::get_associated_executor(handler));
+            return boost::asio::prefer(boost::asio::get_associated_executor(handler),
+                                       boost::asio::execution::outstanding_work.tracked);
         } else {
-            return {};
+            return std::monostate();
         }
     }
+    using work_type = decltype(make_work(std::declval<const Handler&>()));
 
 public:
     explicit pending_handler_for(Handler handler)
-        : handler_(std::move(handler)), work_(make_work(handler_)) {}
+        : work_(make_work(handler)), handler_(std::move(handler)) {}
 
     boost::asio::cancellation_slot slot() const override {
         return boost::asio::get_associated_cancellation_slot(handler_);
     }
 
     void run(std::unique_ptr<pending_call> self) override {
+        [[maybe_unused]] const work_type work(std::move(work_));  // first, so destroyed last
         Handler handler(std::move(handler_));
         auto result = std::move(*this->result_);
-        [[maybe_unused]] work_type work(std::move(work_));
         self.reset();  // memory is free again before user code runs
         auto call = [handler = std::move(handler), result = std::move(result)]() mutable {
             auto slot = boost::asio::get_associated_cancellation_slot(handler);
@@ -85,15 +88,15 @@ public:
             std::apply(std::move(handler), std::move(result));
         };
         if constexpr (has_executor) {
-            boost::asio::dispatch(work.get_executor(), std::move(call));
+            boost::asio::dispatch(work, std::move(call));
         } else {
             call();
         }
     }
 
 private:
+    work_type work_;  // before the handler, which may hold a copy of the executor
     Handler handler_;
-    work_type work_;
 };
 
 template <class... Args, class Handler>
