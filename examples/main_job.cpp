@@ -4,21 +4,19 @@
 //   main_job                 against the embedded origin
 //   main_job URL [URL ...]   fetches them through one client
 #include <sys/resource.h>
-#include <sys/types.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <hearth/hearth.hpp>
-#include <hearth/testing/testing.hpp>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "origin_process.hpp"
 
 namespace {
 
@@ -38,67 +36,6 @@ double cpu_seconds() {
     };
     return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
-
-/// The origin runs in a process of its own, so that CPU time here is the client's alone.
-class origin_process {
-public:
-    origin_process() {
-        int to_parent[2] = {};
-        int to_child[2] = {};
-        if (::pipe(to_parent) != 0 || ::pipe(to_child) != 0) fail("pipe");
-        child_ = ::fork();
-        if (child_ < 0) fail("fork");
-        if (child_ == 0) {
-            ::close(to_parent[0]);
-            ::close(to_child[1]);
-            serve(to_parent[1], to_child[0]);
-        }
-        ::close(to_parent[1]);
-        ::close(to_child[0]);
-        stop_ = to_child[1];
-        std::string text;
-        char buffer[4096];
-        for (ssize_t got = 0; (got = ::read(to_parent[0], buffer, sizeof buffer)) > 0;) {
-            text.append(buffer, static_cast<std::size_t>(got));
-        }
-        ::close(to_parent[0]);
-        const std::size_t line = text.find('\n');
-        if (line == std::string::npos) fail("the embedded origin did not start");
-        url_ = text.substr(0, line);
-        ca_pem_ = text.substr(line + 1);
-    }
-    ~origin_process() {
-        ::close(stop_);
-        ::waitpid(child_, nullptr, 0);
-    }
-    origin_process(const origin_process&) = delete;
-    origin_process& operator=(const origin_process&) = delete;
-
-    [[nodiscard]] const std::string& url() const { return url_; }
-    [[nodiscard]] const std::string& ca_pem() const { return ca_pem_; }
-
-private:
-    [[noreturn]] static void fail(const char* what) {
-        std::perror(what);
-        std::exit(1);
-    }
-    [[noreturn]] static void serve(int out, int in) {
-        {
-            hearth::testing::origin origin;
-            const std::string text = origin.url() + "\n" + origin.ca_pem();
-            if (::write(out, text.data(), text.size()) < 0) ::_exit(1);
-            ::close(out);
-            char nothing = 0;
-            while (::read(in, &nothing, 1) > 0) {
-            }
-        }
-        ::_exit(0);
-    }
-    pid_t child_ = -1;
-    int stop_ = -1;
-    std::string url_;
-    std::string ca_pem_;
-};
 
 struct job {
     static constexpr int requests = 20'000;
@@ -149,7 +86,7 @@ void show_progress(const job& state) {
 }
 
 int run_job() {
-    const origin_process origin;  // before any thread exists
+    const example::origin_process origin;  // before any thread exists
     hearth::config settings;
     hearth::tls_options trust;
     trust.ca_pem = origin.ca_pem();
