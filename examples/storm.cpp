@@ -109,6 +109,7 @@ hearth::config without_protections(hearth::config settings) {
     settings.overload.refuse_late = false;
     settings.overload.target.reset();
     settings.overload.schedule_handshakes = false;
+    settings.overload.keep_dials = false;
     settings.pool.on_cancel = hearth::cancel_policy::close;
     return settings;
 }

@@ -110,6 +110,10 @@ struct overload_config {
     /// dials are in progress than keep them busy. Off: in the order they become possible, all at
     /// once, a dial per waiter. Off only to measure.
     bool schedule_handshakes = true;
+    /// A dial goes on when the caller it was begun for leaves: its connection serves another, or
+    /// is there for the next burst. Off: a waiter that leaves takes the oldest dial of its origin
+    /// along, as clients do whose callers dial for themselves. Off only to measure.
+    bool keep_dials = true;
 };
 
 struct tls_config {

@@ -15,6 +15,10 @@ constexpr int silence_factor = 4;
 // Half-life of `least` without answers; a caller's usual patience is longer.
 constexpr duration half_life = 100ms;
 
+[[nodiscard]] duration faded(duration value, duration age) {
+    return duration{value.count() >> std::min<std::int64_t>(age / half_life, 62)};
+}
+
 }  // namespace
 
 void answer_history::on_answer(time_point now, duration took) {
@@ -22,12 +26,19 @@ void answer_history::on_answer(time_point now, duration took) {
     if (last_answer_ == time_point::min()) {
         quick_ = took;
     } else {
-        if (now - last_answer_ >= half_life) quick_ = least(now);
+        quick_ = std::max(faded(quick_, now - last_answer_), std::min(round_trip_, quick_));
         quick_ += took < quick_ ? (took - quick_) / 2 : (took - quick_) / 32;
     }
     last_answer_ = now;
     unanswered_ = 0;
     missed_ = 0;
+}
+
+void answer_history::on_missed(time_point now, duration waited) {
+    ++missed_;
+    if (waited < faded(vain_wait_, now - vain_at_)) return;
+    vain_wait_ = waited;
+    vain_at_ = now;
 }
 
 void answer_history::on_connected(duration took) {
@@ -46,9 +57,9 @@ bool answer_history::is_silent(time_point now) const {
 
 duration answer_history::least(time_point now) const {
     if (last_answer_ == time_point::min()) return round_trip_;
-    const auto halvings = std::min<std::int64_t>((now - last_answer_) / half_life, 62);
-    const duration decayed{quick_.count() >> halvings};
-    return std::max(decayed, std::min(round_trip_, quick_));
+    const duration likely = faded(quick_, now - last_answer_);
+    const duration certain = std::min(likely, faded(vain_wait_, now - vain_at_));
+    return std::max(certain, std::min(round_trip_, quick_));
 }
 
 }  // namespace hearth::core

@@ -7,7 +7,9 @@
 //  - `least`: what an answer takes at the very least. It follows a quicker answer half of the way
 //    at once and a slower one by a 32nd, so it stays near the quickest of the last few dozen.
 //    Without an answer it halves every 100 ms, down to the connect round trip: what is not
-//    confirmed is not certain. No value of it lasts, whatever it was.
+//    confirmed is not certain. No value of it lasts, whatever it was. And it is never more than a
+//    caller has waited in vain of late: an origin whose last answers all were slow ones (a warm-up,
+//    a batch of reports) may be quick for the next caller, who is then not refused but asked for.
 //  - `is_silent`: the origin answers nobody in time. Either `enough` exchanges are unanswered since
 //    the last answer and that is four times longer ago than an answer takes (at least 20 ms), or
 //    `enough` callers have left unanswered since.
@@ -36,8 +38,8 @@ public:
     }
     /// A live exchange has its answer, `took` after it was assigned.
     void on_answer(time_point now, duration took);
-    /// The caller of an exchange without an answer has left.
-    void on_missed() { ++missed_; }
+    /// The caller of an exchange without an answer has left, `waited` after it was assigned.
+    void on_missed(time_point now, duration waited);
     /// A TCP connect took that long.
     void on_connected(duration took);
 
@@ -57,6 +59,8 @@ private:
     duration typical_{};
     duration quick_{};
     duration round_trip_{};
+    duration vain_wait_{};  // the longest of late
+    time_point vain_at_{};
 };
 
 }  // namespace hearth::core

@@ -39,6 +39,8 @@ public:
     [[nodiscard]] std::uint32_t oldest_draining() const { return draining_.front(); }
     /// The connection that began to drain last.
     [[nodiscard]] std::uint32_t youngest_draining() const { return draining_.back(); }
+    /// The dial that began first.
+    [[nodiscard]] std::uint32_t oldest_coming() const { return coming_.front(); }
     /// The dial that began last.
     [[nodiscard]] std::uint32_t youngest_coming() const { return coming_.back(); }
 

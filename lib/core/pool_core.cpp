@@ -140,6 +140,9 @@ void implementation::end_waiter(std::uint32_t index) {
     tables_.exchanges.close(index);
     --exchanges_;
     touch(origin);
+    if (!settings_.overload.keep_dials && origin.pool.coming() > connections_needed(origin)) {
+        close(tables_.connections.at(origin.pool.oldest_coming()), close_reason::unused_dial);
+    }
 }
 
 void implementation::fail_waiter(std::uint32_t index, wait_failure failure) {
@@ -185,7 +188,9 @@ void implementation::cancel_assigned(time_point now, connection_id connection_na
         ++stale_facts_;
         return;
     }
-    if (!exchange->is_answered) origin_of(*connection).answers.on_missed();
+    if (!exchange->is_answered) {
+        origin_of(*connection).answers.on_missed(now_, now_ - exchange->since);
+    }
     if (connection->max_exchanges > 1) {
         emit({.kind = action_kind::reset,
               .connection = connection_name,

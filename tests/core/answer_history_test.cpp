@@ -11,8 +11,10 @@ using namespace std::chrono_literals;
 const time_point t0{std::chrono::hours{1}};
 
 // An origin that answered `count` exchanges after `took` each, the last one at `t0`.
+// Callers with less patience have left.
 answer_history answered(duration took, int count = 50) {
     answer_history history;
+    history.on_missed(t0, took);
     for (int i = count; i > 0; --i) {
         history.on_assigned(t0 - i * took);
         history.on_answer(t0 - (i - 1) * took, took);
@@ -32,6 +34,7 @@ TEST(AnswerHistoryTest, KnowsNothingAtFirst) {
 
 TEST(AnswerHistoryTest, LeastFollowsTheQuickestAnswers) {
     answer_history history = answered(5ms);
+    history.on_missed(t0, 50ms);
     EXPECT_EQ(history.least(t0), 5ms);
     for (int i = 0; i < 10; ++i) history.on_answer(t0, i % 4 == 0 ? 5ms : 40ms);
     EXPECT_LT(history.least(t0), 14ms) << "a quarter of them is still quick";
@@ -48,6 +51,18 @@ TEST(AnswerHistoryTest, LeastFadesToTheRoundTripFromAnyValue) {
         EXPECT_EQ(history.least(t0), initial);
         EXPECT_EQ(history.least(t0 + 10s), std::min<duration>(initial, 2ms));
     }
+}
+
+TEST(AnswerHistoryTest, SlowAnswersRefuseNobodyUntilSomebodyWaitedInVain) {
+    answer_history history;
+    for (int i = 0; i < 50; ++i) history.on_answer(t0, 400ms);
+    EXPECT_FALSE(history.is_too_short(t0, 50ms)) << "another path may be quick";
+    history.on_missed(t0, 50ms);
+    EXPECT_TRUE(history.is_too_short(t0, 49ms));
+    EXPECT_FALSE(history.is_too_short(t0, 51ms));
+    EXPECT_FALSE(history.is_too_short(t0 + 100ms, 26ms)) << "it fades";
+    history.on_missed(t0 + 100ms, 10ms);
+    EXPECT_TRUE(history.is_too_short(t0 + 100ms, 24ms)) << "a shorter one takes nothing back";
 }
 
 TEST(AnswerHistoryTest, OneAnswerAfterALongSilenceDoesNotBringTheOldEstimateBack) {
@@ -82,7 +97,7 @@ TEST(AnswerHistoryTest, OriginThatNeverAnsweredIsSilentOnlyWhenCallersLeft) {
     answer_history history;
     assign(history, t0, 1000);
     EXPECT_FALSE(history.is_silent(t0 + 1h)) << "it may just be slow";
-    for (std::uint32_t i = 0; i < answer_history::enough; ++i) history.on_missed();
+    for (std::uint32_t i = 0; i < answer_history::enough; ++i) history.on_missed(t0, 1ms);
     EXPECT_TRUE(history.is_silent(t0));
 }
 

@@ -169,9 +169,12 @@ TEST(PoolOverloadTest, UnscheduledHandshakesGetADialPerWaiter) {
     EXPECT_EQ(h.count(kind::step), 20U);
 }
 
-// An origin whose one connection answers after 5 ms.
+// An origin whose one connection answers after 5 ms; somebody has waited as long in vain.
 busy make_quick(pool_harness& h, origin_id origin) {
-    busy one{};
+    busy one = make_busy(h, origin, 1)[0];
+    h.wait(5ms);
+    h.cancel_assigned(one.connection, one.exchange);
+    h.done(one.connection, one.exchange);
     for (int i = 0; i < 10; ++i) {
         one = make_busy(h, origin, 1)[0];
         h.wait(5ms);
@@ -194,6 +197,21 @@ TEST(PoolOverloadTest, ExchangeThatCannotBeInTimeIsNotSent) {
     EXPECT_EQ(h.count(kind::assign), 1U);
     (void)h.acquire(origin);
     EXPECT_EQ(h.stats(origin).queue_hopeless, 1U);
+}
+
+// What was slow may have been another path: a caller is refused once one like him was not served.
+TEST(PoolOverloadTest, SlowAnswersRefuseNobodyWhoMayGetAQuickOne) {
+    pool_harness h(roomy_settings());
+    const origin_id origin = h.add_origin();
+    const auto slow = make_busy(h, origin, 20);
+    h.wait(400ms);
+    for (const busy& one : slow) answer(h, one);
+    for (int i = 0; i < 20; ++i) {
+        const busy one = make_busy(h, origin, 1, h.now + 50ms)[0];
+        h.wait(5ms);
+        answer(h, one);
+    }
+    EXPECT_EQ(h.stats(origin).queue_hopeless, 0U);
 }
 
 TEST(PoolOverloadTest, OneInSixteenThatSeemTooLateIsSent) {
@@ -257,9 +275,10 @@ TEST(PoolOverloadTest, NoEstimateLocksAnOriginForLong) {
         settings.pool.max_lifetime = 24h;
         pool_harness h(settings);
         const origin_id origin = h.add_origin();
-        busy one = make_busy(h, origin, 1)[0];
+        const auto both = make_busy(h, origin, 2);
         h.wait(initial);
-        answer(h, one);
+        h.cancel_assigned(both[1].connection, both[1].exchange, {});  // it waited so long in vain
+        answer(h, both[0]);
         int served = 0;
         for (int i = 0; i < 2000; ++i) {  // a call each millisecond, answered after half of one
             const exchange_id call = h.acquire(origin, h.now + 2ms);

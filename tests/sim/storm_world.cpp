@@ -72,9 +72,35 @@ void storm_world::warm_up() {
         ready_.pop_front();
         perform(next);
     }
+    use_all_once();
+    start_ = now_;
     clock_ = now_;
     std::fill(origin_free_.begin(), origin_free_.end(), start_);
     before_ = stats();
+}
+
+// A call without a deadline on each connection, long before the storm's own.
+void storm_world::use_all_once() {
+    if (settings_.first_answer == 0s) return;
+    std::vector<exchange_id> first;
+    std::vector<connection_id> on;
+    for (std::uint32_t i = 0; i < settings_.origins * settings_.warm; ++i) {
+        first.push_back({i, 1});
+        core_.acquire(now_, {first.back(), origins_[i % settings_.origins], base::never, false});
+        action next;
+        while (core_.poll_action(next)) on.push_back(next.connection);
+    }
+    HEARTH_ASSERT(on.size() == first.size());
+    now_ += settings_.first_answer;
+    for (std::size_t i = 0; i < first.size(); ++i) {
+        core_.on_exchange_done(now_, on[i], first[i], core::exchange_outcome::reusable);
+        settle();
+    }
+    calls_.resize(first.size());
+    for (std::uint32_t i = 0; i < calls_.size(); ++i) {
+        calls_[i].generation = 1;
+        free_calls_.push_back(i);
+    }
 }
 
 void storm_world::run() {
@@ -149,26 +175,37 @@ void storm_world::settle() {
 void storm_world::arrive() {
     const time_point due = start_ + arrivals_ * settings_.interval;
     const duration at = due - start_;
-    const bool is_stalled = settings_.stall != 0s && at >= settings_.disturbed_at &&
-                            at < settings_.disturbed_at + settings_.stall;
+    if (is_within(at, settings_.quiet)) {
+        if (++arrivals_ < planned_) schedule(due + settings_.interval, kind::arrival);
+        return;
+    }
+    call one;
+    one.slow = random_.unit() < settings_.slow_share || is_within(at, settings_.stall);
+    one.due = due;
+    one.origin = static_cast<std::uint32_t>(arrivals_ % settings_.origins);
+    budget_.on_request(now_);
+    if (!one.slow) ++offered_[static_cast<std::size_t>(at / bin)];
+    if (++arrivals_ < planned_) schedule(due + settings_.interval, kind::arrival);
+    spend(settings_.costs.arrive);
+    begin_call(one);
+}
+
+// An attempt of a call.
+void storm_world::begin_call(call one) {
     if (free_calls_.empty()) {
         free_calls_.push_back(static_cast<std::uint32_t>(calls_.size()));
         calls_.emplace_back();
     }
     const std::uint32_t index = free_calls_.back();
     free_calls_.pop_back();
-    call& one = calls_[index];
-    ++one.generation;
+    one.generation = calls_[index].generation + 1;
     one.at = stage::waiting;
-    one.slow = random_.unit() < settings_.slow_share || is_stalled;
-    one.due = due;
-    if (!one.slow) ++offered_[static_cast<std::size_t>(at / bin)];
+    ++one.attempts;
+    calls_[index] = one;
     const exchange_id name{index, one.generation};
-    const origin_id origin = origins_[arrivals_ % settings_.origins];
-    if (++arrivals_ < planned_) schedule(due + settings_.interval, kind::arrival);
-    schedule(due + settings_.deadline, kind::overdue, {}, name);
-    spend(settings_.costs.arrive);
-    core_.acquire(now_, {name, origin, due + settings_.deadline, false});
+    const time_point by = one.due + settings_.deadline;
+    schedule(by, kind::overdue, {}, name);
+    core_.acquire(now_, {name, origins_[one.origin], by, false});
 }
 
 void storm_world::end(exchange_id name, bool served) {
@@ -179,15 +216,35 @@ void storm_world::end(exchange_id name, bool served) {
     free_calls_.push_back(name.index);
 }
 
+void storm_world::end_all(link& of) {
+    for (const exchange_id on_it : std::exchange(of.exchanges, {})) {
+        if (find(on_it) != nullptr) end(on_it, false);
+    }
+}
+
+bool storm_world::is_repeated(const call& one) {
+    return settings_.fails && one.slow && one.at == stage::assigned &&
+           one.attempts < settings_.attempts && budget_.take(now_, settings_.budget);
+}
+
 void storm_world::answer(const event& e) {
     link* l = find(e.connection);
-    const call* one = find(e.exchange);
-    if (l == nullptr || one == nullptr || l->exchange != e.exchange) return;
+    call* one = find(e.exchange);
+    if (l == nullptr || one == nullptr || one->connection != e.connection) return;
+    if (std::erase(l->exchanges, e.exchange) == 0) return;
     spend(settings_.costs.receive);
-    l->exchange = {};
+    const bool is_error = settings_.fails && one->slow;
     const bool in_time = one->at == stage::assigned && clock_ <= one->due + settings_.deadline;
     core_.on_first_byte(now_, e.connection, e.exchange);
-    end(e.exchange, in_time);
+    if (is_repeated(*one)) {
+        // The next attempt is another exchange for core, under the same deadline.
+        const call next = *one;
+        end(e.exchange, false);
+        core_.on_exchange_done(now_, e.connection, e.exchange, core::exchange_outcome::reusable);
+        begin_call(next);
+        return;
+    }
+    end(e.exchange, in_time && !is_error);
     core_.on_exchange_done(now_, e.connection, e.exchange, core::exchange_outcome::reusable);
 }
 
@@ -204,9 +261,8 @@ void storm_world::lose(connection_id name) {
     link* l = find(name);
     if (l == nullptr) return;
     spend(settings_.costs.close);
-    const exchange_id on_it = std::exchange(l->exchange, {});
     const bool was_ready = l->is_ready;
-    if (on_it.is_valid() && find(on_it) != nullptr) end(on_it, false);
+    end_all(*l);
     l->lives = false;
     if (was_ready) {
         core_.on_closed(now_, name, close_reason::peer);
@@ -223,6 +279,8 @@ void storm_world::apply(const action& a) {
             fresh.generation = a.connection.generation;
             fresh.lives = true;
             fresh.origin = a.origin.index;
+            fresh.is_resumed = tickets_ != 0;
+            if (fresh.is_resumed) --tickets_;
             links_[a.connection.index] = fresh;
             const bool family = false;
             core_.on_resolved(now_, a.connection, std::span(&family, 1));
@@ -237,7 +295,7 @@ void storm_world::apply(const action& a) {
         case action_kind::close:
             if (link* l = find(a.connection)) {
                 spend(settings_.costs.close);
-                if (find(l->exchange) != nullptr) end(l->exchange, false);
+                end_all(*l);
                 l->lives = false;
             }
             break;
@@ -249,6 +307,14 @@ void storm_world::apply(const action& a) {
             end(a.exchange, false);
             break;
         }
+        case action_kind::reset:
+            spend(settings_.costs.cancel);
+            if (link* l = find(a.connection)) {
+                std::erase(l->exchanges, a.exchange);
+                end(a.exchange, false);
+                if (!settings_.resets) schedule(clock_, kind::lost, a.connection);
+            }
+            break;
         default: break;
     }
 }
@@ -260,9 +326,11 @@ void storm_world::assign(const action& a) {
     HEARTH_ASSERT(one != nullptr && l != nullptr);
     one->at = stage::assigned;
     one->connection = a.connection;
-    l->exchange = a.exchange;
+    l->exchanges.push_back(a.exchange);
+    ++requests_;
+    const bool is_slow = one->slow && !settings_.fails;
     const time_point done = origin_done(l->origin, settings_.costs.origin_request) +
-                            (one->slow ? settings_.slow : settings_.delay) +
+                            (is_slow ? settings_.slow : settings_.delay) +
                             settings_.costs.round_trip / 2;
     schedule(done, kind::answer, a.connection, a.exchange);
     if (clock_ > one->due + settings_.deadline) {
@@ -274,7 +342,8 @@ void storm_world::step(connection_id name) {
     link* l = find(name);
     HEARTH_ASSERT(l != nullptr);
     const bool is_hello = !std::exchange(l->has_said_hello, true);
-    const duration cost = is_hello ? settings_.costs.hello : settings_.costs.flight;
+    const duration flight = l->is_resumed ? settings_.costs.resumed_flight : settings_.costs.flight;
+    const duration cost = is_hello ? settings_.costs.hello : flight;
     spend(cost);
     if (is_hello) {
         core_.on_slice_done(now_, name, cost, core::slice_outcome::waiting);
@@ -285,7 +354,8 @@ void storm_world::step(connection_id name) {
     }
     core_.on_slice_done(now_, name, cost, core::slice_outcome::done);
     l->is_ready = true;
-    core_.on_ready(now_, name, {});
+    tickets_ += settings_.tickets;
+    core_.on_ready(now_, name, {.resumed = l->is_resumed, .max_streams = settings_.max_streams});
 }
 
 double storm_world::goodput(duration from) const {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/prng.hpp"
+#include "core/budget.hpp"
 #include "core/pool_core.hpp"
 
 namespace hearth::sim {
@@ -32,6 +33,7 @@ struct storm_costs {
     duration connect = std::chrono::microseconds{15};
     duration hello = std::chrono::microseconds{70};
     duration flight = std::chrono::microseconds{480};
+    duration resumed_flight = std::chrono::microseconds{120};
     duration origin_handshake = std::chrono::microseconds{300};
     duration origin_request = std::chrono::microseconds{25};
     duration round_trip = std::chrono::microseconds{60};
@@ -49,9 +51,18 @@ struct storm_settings {
     duration slow = std::chrono::milliseconds{1000};
     double slow_share = 0;
     std::uint32_t warm = 100;  ///< Connections per origin at first.
+    duration first_answer{};   ///< What a call on each of these takes, before the storm; 0: none.
     duration disturbed_at = std::chrono::seconds{1};
     duration stall{};      ///< All arrivals from then on for so long are slow.
     bool restart = false;  ///< All connections are lost then.
+    duration quiet{};      ///< From then on for so long nothing arrives.
+    bool fails = false;    ///< Slow calls are answered at once, by an error.
+    // What is not core's.
+    std::uint32_t max_streams = 1;  ///< Exchanges of a connection at once; HTTP/2 above 1.
+    bool resets = true;             ///< Else a stream is cancelled by closing its connection.
+    std::uint32_t tickets = 0;      ///< Of each handshake; one resumes one.
+    std::uint32_t attempts = 1;     ///< Of a call whose answer is an error.
+    core::budget_limits budget;     ///< For the further ones.
 };
 
 class storm_world {
@@ -72,6 +83,8 @@ public:
     [[nodiscard]] std::uint64_t arrivals() const { return arrivals_; }
     /// Exchanges that were neither served nor failed by their deadline, or ended twice.
     [[nodiscard]] std::uint64_t starved() const { return starved_; }
+    /// What the origins were asked.
+    [[nodiscard]] std::uint64_t requests() const { return requests_; }
 
 private:
     static constexpr duration bin = std::chrono::milliseconds{100};
@@ -101,6 +114,8 @@ private:
         std::uint32_t generation = 0;
         stage at = stage::absent;
         bool slow = false;
+        std::uint32_t attempts = 0;
+        std::uint32_t origin = 0;
         time_point due{};
         connection_id connection{};
     };
@@ -109,15 +124,18 @@ private:
         bool lives = false;
         bool is_ready = false;
         bool has_said_hello = false;
+        bool is_resumed = false;
         std::uint32_t origin = 0;
-        exchange_id exchange{};
+        std::vector<exchange_id> exchanges;
     };
 
     void warm_up();
+    void use_all_once();
     void schedule(time_point when, kind what, connection_id connection = {},
                   exchange_id exchange = {});
     void perform(const event& e);
     void arrive();
+    void begin_call(call one);
     void answer(const event& e);
     void overdue(exchange_id name);
     void lose(connection_id name);
@@ -126,13 +144,18 @@ private:
     void assign(const core::action& a);
     void step(connection_id name);
     void end(exchange_id name, bool served);
+    void end_all(link& of);
+    [[nodiscard]] bool is_repeated(const call& one);
+    [[nodiscard]] bool is_within(duration at, duration length) const {
+        return at >= settings_.disturbed_at && at < settings_.disturbed_at + length;
+    }
     void spend(duration cost);
     [[nodiscard]] time_point origin_done(std::uint32_t origin, duration work);
     [[nodiscard]] link* find(connection_id name);
     [[nodiscard]] call* find(exchange_id name);
 
     const storm_settings settings_;
-    const time_point start_;
+    time_point start_;
     core::pool_core core_;
     base::prng random_;
     time_point now_;             // what core is told: the beginning of what is being done
@@ -150,6 +173,9 @@ private:
     std::uint64_t arrivals_ = 0;
     std::uint64_t planned_ = 0;
     std::uint64_t starved_ = 0;
+    std::uint64_t requests_ = 0;
+    std::uint32_t tickets_ = 0;
+    core::budget budget_;
     std::vector<std::uint64_t> offered_;
     std::vector<std::uint64_t> served_;
     origin_stats before_;

@@ -1,65 +1,11 @@
-// Storms in the simulated world: what the rules of overload reach together, and that each of them
-// is needed.
-#include "sim/storm_world.hpp"
-
-#include <gtest/gtest.h>
+// Storms in the simulated world: what the rules of overload reach together. storm_rules_test.cpp
+// shows that each of them is needed.
+#include "sim/storm_cases.hpp"
 
 namespace hearth::sim {
 namespace {
 
 using namespace std::chrono_literals;
-
-// Every rule on, no limit on connections, an origin that answers after 5 ms.
-storm_settings protected_storm(duration interval) {
-    storm_settings s;
-    s.pool.pool.max_connections = 60'000;
-    s.pool.pool.max_connections_per_origin = 60'000;
-    s.interval = interval;
-    return s;
-}
-storm_settings hiccup(duration interval, duration stall = 500ms) {
-    storm_settings s = protected_storm(interval);
-    s.stall = stall;
-    s.length = 3s + stall;
-    return s;
-}
-storm_settings slow_calls(duration interval, double share) {
-    storm_settings s = protected_storm(interval);
-    s.slow_share = share;
-    return s;
-}
-storm_settings cold(duration interval) {
-    storm_settings s = protected_storm(interval);
-    s.warm = 0;
-    s.disturbed_at = 0s;
-    return s;
-}
-storm_settings limited(storm_settings s, std::uint32_t connections) {
-    s.pool.pool.max_connections_per_origin = connections;
-    return s;
-}
-
-struct outcome {
-    double goodput = 0;
-    double at_last = 0;  ///< Of the last two seconds.
-    duration recovery{};
-    std::uint64_t handshakes = 0;
-    std::uint64_t useful = 0;
-    std::uint64_t starved = 0;
-};
-outcome play(const storm_settings& settings, std::uint64_t seed = 1) {
-    storm_world world(seed, settings);
-    world.run();
-    const origin_stats stats = world.stats();
-    EXPECT_EQ(world.starved(), 0U);
-    EXPECT_EQ(stats.waiting, 0U);
-    return {.goodput = world.goodput(),
-            .at_last = world.goodput(settings.length - 2s),
-            .recovery = world.recovery(),
-            .handshakes = stats.handshakes_full,
-            .useful = stats.handshakes_useful,
-            .starved = world.starved()};
-}
 
 TEST(StormWorldTest, HiccupIsOverWhenTheOriginIsBack) {
     for (const duration interval : {1000us, 700us, 500us, 350us, 200us}) {
@@ -88,12 +34,19 @@ TEST(StormWorldTest, SlowCallsCostNobodyElse) {
     }
 }
 
+// The estimate of an answer's time must not refuse the first calls with a deadline.
+TEST(StormWorldTest, SlowCallsBeforeTheStormCostNobodyInIt) {
+    for (const duration interval : {1500us, 700us, 350us, 200us}) {
+        storm_settings s = slow_calls(interval, 0.03);
+        s.first_answer = 400ms;
+        EXPECT_GE(play(s).goodput, 0.999) << interval.count();
+    }
+}
+
 TEST(StormWorldTest, ColdStartAndRestartAreOverWithinASecond) {
     for (const duration interval : {350us, 200us, 100us}) {
         EXPECT_LE(play(cold(interval)).recovery, 1s) << interval.count();
-        storm_settings restart = protected_storm(interval);
-        restart.restart = true;
-        EXPECT_LE(play(restart).recovery, 1s) << interval.count();
+        EXPECT_LE(play(restarted(interval)).recovery, 1s) << interval.count();
     }
 }
 
@@ -106,43 +59,6 @@ TEST(StormWorldTest, NeighbourOnTheCpuChangesNothingOfThat) {
     EXPECT_LE(play(with_neighbour(limited(hiccup(350us), 100))).recovery, 200ms);
     EXPECT_GE(play(with_neighbour(slow_calls(350us, 0.10))).goodput, 0.99);
     EXPECT_LE(play(with_neighbour(cold(350us))).recovery, 1s);
-}
-
-// Each rule removed in turn.
-
-TEST(StormWorldTest, HandshakesInAHiccupNeedTheRation) {
-    storm_settings s = hiccup(350us);
-    EXPECT_LE(play(s).handshakes, 250U);
-    s.pool.overload.ration_dials = false;
-    EXPECT_GT(play(s).handshakes, 600U);
-}
-
-TEST(StormWorldTest, RecoveryNeedsTheNewestFirst) {
-    storm_settings s = limited(hiccup(350us), 100);
-    EXPECT_LE(play(s).recovery, 100ms);
-    s.pool.overload.target.reset();
-    EXPECT_GT(play(s).recovery, 200ms);
-}
-
-TEST(StormWorldTest, LoadBeyondTheCpuNeedsLateOnesRefused) {
-    storm_settings s = slow_calls(60us, 0.10);
-    EXPECT_GT(play(s).goodput, 0.85);
-    s.pool.overload.refuse_late = false;
-    EXPECT_LT(play(s).goodput, 0.75);
-}
-
-TEST(StormWorldTest, SteadyLoadNeedsScheduledHandshakes) {
-    storm_settings s = slow_calls(100us, 0.10);
-    EXPECT_GE(play(s).goodput, 0.99);
-    s.pool.overload.schedule_handshakes = false;
-    EXPECT_LT(play(s).goodput, 0.97);
-}
-
-TEST(StormWorldTest, ManySlowCallsNeedDraining) {
-    storm_settings s = slow_calls(60us, 0.10);
-    EXPECT_GT(play(s).at_last, 0.85);
-    s.pool.pool.on_cancel = cancel_policy::close;
-    EXPECT_LT(play(s).at_last, 0.5);
 }
 
 TEST(StormWorldTest, WithoutAnyRuleTheHiccupNeverEnds) {

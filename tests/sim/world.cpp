@@ -44,6 +44,7 @@ world_settings draw_settings(std::uint64_t seed) {
     s.pool.overload.target = pick(1ms, 5ms, 20ms);
     s.pool.overload.interval = pick(2ms, 20ms, 100ms);
     if (random.below(2) == 0) s.pool.overload.target.reset();
+    s.pool.overload.keep_dials = pick(true, true, false);
     s.pool.timeouts.queue = pick(20ms, 200ms, 2000ms);
     s.pool.timeouts.name = pick(20ms, 200ms);
     s.pool.timeouts.connect = pick(20ms, 200ms);

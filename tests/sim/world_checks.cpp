@@ -311,7 +311,9 @@ void world::check_close_reason(const action& a, const mirror_connection& c) {
         case close_reason::dial_failed:
             is_right = !is_ready && a.dial != core::dial_failure::none;
             break;
-        case close_reason::unused_dial: is_right = !is_ready && is_draining_; break;
+        case close_reason::unused_dial:
+            is_right = !is_ready && (is_draining_ || !settings_.pool.overload.keep_dials);
+            break;
         case close_reason::client_closed:
             is_right = is_shut_down_ || (is_draining_ && (is_idle || is_draining));
             break;
