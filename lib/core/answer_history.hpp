@@ -45,6 +45,8 @@ public:
 
     [[nodiscard]] bool is_silent(time_point now) const;
     [[nodiscard]] duration typical() const { return typical_; }
+    /// A low estimate of a TCP connect.
+    [[nodiscard]] duration round_trip() const { return round_trip_; }
     [[nodiscard]] duration least(time_point now) const;
     /// Whether `left` is shorter than `least`.
     [[nodiscard]] bool is_too_short(time_point now, duration left) const {

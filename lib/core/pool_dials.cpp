@@ -114,8 +114,20 @@ void implementation::on_connect_failed(time_point now, connection_id name, std::
 
 void implementation::on_handshake_need(time_point now, connection_id name, handshake_need need) {
     advance(now);
-    if (!scheduler_.set_need(name, need)) ++stale_facts_;
+    if (!scheduler_.set_need(name, need)) {
+        ++stale_facts_;
+    } else if (need == handshake_need::flight) {
+        note_flight(tables_.connections[name]);
+    }
     settle();
+}
+
+void implementation::note_flight(connection_record& connection) {
+    if (connection.hello_at == time_point::min()) return;
+    const duration waited = now_ - std::exchange(connection.hello_at, time_point::min());
+    duration& estimate = origin_of(connection).flight_wait;
+    const bool is_lower = estimate == duration::zero() || waited < estimate;
+    estimate = is_lower ? waited : estimate + (waited - estimate) / 32;
 }
 
 void implementation::on_turn(time_point now) {
@@ -135,6 +147,8 @@ void implementation::on_slice_done(time_point now, connection_id name, duration 
     if (scheduler_.on_slice_done(name, cost, outcome)) {
         connection_record& connection = tables_.connections[name];
         connection.handshake_cpu += cost;
+        const bool is_hello = outcome == slice_outcome::waiting && connection.handshake_cpu == cost;
+        if (is_hello) connection.hello_at = now_;
         origin_of(connection).counters->handshake_cpu += cost;
     } else {
         ++stale_facts_;

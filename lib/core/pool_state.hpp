@@ -58,6 +58,7 @@ struct origin_record {
     std::uint32_t late_ones = 0;                 ///< Exchanges that could not be answered in time.
     std::uint32_t exchanges_per_connection = 1;  ///< As the last connection allowed.
     std::uint32_t slow_dials = 0;
+    duration flight_wait{};         ///< From ClientHello to the server's flight, a low estimate.
     std::uint32_t warm_target = 0;  ///< The largest of `warm_ups`.
     base::index_list warm_ups;
     base::deadline_handle timer = 0;  ///< When something that holds its dials back is over.
@@ -154,6 +155,7 @@ private:
     void after_dial_failure(origin_record& origin, dial_failure failure, time_point began);
     void fail_waiters_after(origin_record& origin, wait_failure failure, bool is_permanent);
     void fail_impatient(origin_record& origin);
+    void note_flight(connection_record& connection);
     void arm(connection_record& connection, timed_kind kind, time_point when);
 
     // Overload.

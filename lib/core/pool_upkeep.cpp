@@ -138,13 +138,23 @@ std::uint32_t implementation::room_to_make(const origin_record& origin) const {
     return origin.pool.cancelled() + for_fresh;
 }
 
-// Dials that may begin now. Of those with TLS, twice as many as may be past their ClientHello are
-// enough to keep the handshakes busy; more would only queue for the CPU, and be of no use by the
-// time they get it. One that tries its next address holds up nobody.
+// Dials that may begin now. Of those with TLS, as many as keep the CPU busy are enough: others would
+// only queue for it, and be of no use by the time they get it. That is what the CPU can do while
+// one waits for the network (twice that, because waits vary), and a few. Without a measurement it
+// is twice as many as may be past their ClientHello. One that tries its next address holds up
+// nobody.
 std::uint32_t implementation::dials_allowed(const origin_record& origin) const {
     if (!origin.settings.tls || !settings_.overload.schedule_handshakes) return no_index;
-    const std::uint32_t most = 2 * settings_.handshake.max_concurrent + origin.slow_dials;
-    return most > origin.pool.coming() ? most - origin.pool.coming() : 0;
+    constexpr std::int64_t a_few = 8;
+    std::int64_t most = std::int64_t{2} * settings_.handshake.max_concurrent;
+    const duration cost = scheduler_.hello_cost() + scheduler_.flight_cost();
+    if (origin.flight_wait != duration::zero() && cost != duration::zero()) {
+        const duration wait = origin.flight_wait + origin.answers.round_trip();
+        most = std::min(most, a_few + 2 * wait / cost);
+    }
+    most += origin.slow_dials;
+    const std::int64_t coming = origin.pool.coming();
+    return most > coming ? static_cast<std::uint32_t>(most - coming) : 0;
 }
 
 implementation::demand implementation::demand_of(const origin_record& origin) const {

@@ -64,6 +64,8 @@ struct connection_record {
     base::list_links shared_links;
     std::uint64_t number = 0;          ///< Of its dial, counting all of this pool's.
     base::time_point connect_began{};  ///< Of the last attempt.
+    /// Its ClientHello left, and the server's flight is awaited.
+    base::time_point hello_at = base::time_point::min();
     base::duration handshake_cpu{};
     dial_fsm dial;
 

@@ -150,6 +150,35 @@ TEST(PoolOverloadTest, NoMoreTlsDialsThanKeepTheHandshakesBusy) {
     EXPECT_EQ(h.count(kind::dial), 9U);
 }
 
+// Dials that 100 waiters get from an origin whose server answers a ClientHello after `wait`; a
+// handshake takes 600 us of CPU.
+std::size_t dials_after_measuring(duration wait) {
+    pool_harness h(roomy_settings());
+    const origin_id origin = h.add_origin({.tls = true});
+    const exchange_id first = h.acquire(origin);
+    const connection_id dial = h.last(kind::dial).connection;
+    h.resolved(dial);
+    h.connected(dial);
+    h.pool.on_handshake_need(h.now, dial, handshake_need::hello);
+    h.pool.on_turn(h.now);
+    h.pool.on_slice_done(h.now, dial, 100us, slice_outcome::waiting);
+    h.wait(wait);
+    h.pool.on_handshake_need(h.now, dial, handshake_need::flight);
+    h.pool.on_turn(h.now);
+    h.pool.on_slice_done(h.now, dial, 500us, slice_outcome::done);
+    h.ready(dial);
+    h.done(dial, first);
+    (void)h.take();
+    for (int i = 0; i < 101; ++i) (void)h.acquire(origin);
+    return h.count(kind::dial);
+}
+
+TEST(PoolOverloadTest, DialsAreAsManyAsKeepTheCpuBusyWhileOneWaits) {
+    EXPECT_EQ(dials_after_measuring(500us), 9U);
+    EXPECT_EQ(dials_after_measuring(3ms), 18U);
+    EXPECT_EQ(dials_after_measuring(30ms), 32U) << "twice handshake.max_concurrent at the most";
+}
+
 TEST(PoolOverloadTest, UnscheduledHandshakesGetADialPerWaiter) {
     pool_settings settings = roomy_settings();
     settings.handshake.max_concurrent = 1;
