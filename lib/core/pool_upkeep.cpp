@@ -138,11 +138,11 @@ std::uint32_t implementation::room_to_make(const origin_record& origin) const {
     return origin.pool.cancelled() + for_fresh;
 }
 
-// Dials that may begin now. Of those with TLS, as many as keep the CPU busy are enough: others would
-// only queue for it, and be of no use by the time they get it. That is what the CPU can do while
-// one waits for the network (twice that, because waits vary), and a few. Without a measurement it
-// is twice as many as may be past their ClientHello. One that tries its next address holds up
-// nobody.
+// Dials that may begin now. Of those with TLS, as many as keep the CPU busy are enough: others
+// would only queue for it, and be of no use by the time they get it. That is what the CPU can do
+// while one waits for the network (twice that, because waits vary), and a few. Without a
+// measurement it is twice as many as may be past their ClientHello. One that tries its next address
+// holds up nobody.
 std::uint32_t implementation::dials_allowed(const origin_record& origin) const {
     if (!origin.settings.tls || !settings_.overload.schedule_handshakes) return no_index;
     constexpr std::int64_t a_few = 8;
