@@ -44,12 +44,12 @@ class Origin:
 
 def case(group, interval, slow=0.0, seconds=8, warm=100, max_conns=0, stall_ms=0, command=None):
     name = f"{group} {interval} us"
-    if group == "steady":
+    if group == "steady" or slow:
         name += f" {slow * 100:.0f} % slow"
     if max_conns:
-        name += f" {slow * 100:.0f} % slow, max {max_conns}"
+        name += f", max {max_conns}"
     if stall_ms:
-        name += f" {stall_ms} ms"
+        name += f", {stall_ms} ms"
     return {"group": group, "name": name, "interval": interval, "slow": slow, "seconds": seconds,
             "warm": warm, "max_conns": max_conns, "stall_ms": stall_ms, "command": command}
 
@@ -64,16 +64,40 @@ def all_cases(args):
     cases += [case("limited", us, 0.03, n, max_conns=most) for most in (600, 100)
               for us in (350, 200)]
     cases += [case("hiccup", us, 0, n, stall_ms=500) for us in (1000, 700, 500, 350, 200)]
-    cases += [case("hiccup", 350, 0, n, stall_ms=500, max_conns=600)]
+    cases += [case("hiccup", 350, 0, n, stall_ms=500, max_conns=most) for most in (600, 100)]
+    cases += [case("hiccup", 350, 0, n + 5, stall_ms=5000)]
+    cases += [case("neighbour", 350, 0.03, n), case("neighbour", 350, 0, n, stall_ms=500)]
     cases += [case("deploy", us, 0, n, command="restart") for us in (350, 200)]
     cases += [case("rotate", 350, 0, n, command="rotate"), case("cold", 200, 0, n, warm=0)]
     return cases
 
 
+def is_disturbed(one):
+    return bool(one["stall_ms"] or one["command"] or one["group"] == "cold")
+
+
+class Neighbour:
+    """Takes a third of a CPU, 10 ms at a time, while it is open."""
+    WORK = ("import time\nwhile True:\n    end = time.monotonic() + 0.01\n"
+            "    while time.monotonic() < end: pass\n    time.sleep(0.02)\n")
+
+    def __init__(self, args, one):
+        self.process = one["group"] == "neighbour" and subprocess.Popen(
+            ["taskset", "-c", str(args.client_cpu), sys.executable, "-c", self.WORK])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+
 def recover_ms(one, got):
     """From the end of the disturbance to the first bin that starts a good second; None: never."""
     size = got["bin_ms"]
-    if one["group"] in ("steady", "limited"):
+    if not is_disturbed(one):
         return None
     end = 0 if one["group"] == "cold" else got["disturbed_s"] * 1000 + one["stall_ms"]
     per_second = 1000 // size
@@ -86,7 +110,7 @@ def recover_ms(one, got):
 
 
 def run(args, program, one):
-    with tempfile.TemporaryDirectory(prefix="hearth-storm-") as directory:
+    with tempfile.TemporaryDirectory(prefix="hearth-storm-") as directory, Neighbour(args, one):
         origin = Origin(args, directory)
         words = [program, "--url", origin.url, "--ca", origin.ca,
                  "--interval-us", one["interval"], "--duration-s", one["seconds"],
@@ -130,15 +154,27 @@ def run(args, program, one):
     return got
 
 
+def median_of(runs):
+    """The run with the median goodput, and the spread of all."""
+    good = sorted((got for got in runs if "goodput" in got), key=lambda got: got["goodput"])
+    if not good:
+        return runs[0]
+    middle = good[len(good) // 2]
+    middle["spread"] = [got["goodput"] for got in good]
+    return middle
+
+
 def row_of(one, name, got):
     if "goodput" not in got:
-        return [one["name"], name, got.get("error", "failed")] + [""] * 12
+        return [one["name"], name, got.get("error", "failed")] + [""] * 13
     back = got["recover_ms"]
-    if one["group"] in ("steady", "limited"):
+    if not is_disturbed(one):
         back = "-"
     elif back is None:
         back = "never"
-    return [one["name"], name, f"{got['goodput']:.4f}", str(back), f"{got['p50_ms']:.1f}",
+    spread = got.get("spread", [])
+    spread = f"{spread[0]:.4f}-{spread[-1]:.4f}" if len(spread) > 1 else "-"
+    return [one["name"], name, f"{got['goodput']:.4f}", spread, str(back), f"{got['p50_ms']:.1f}",
             f"{got['p99_ms']:.1f}", str(got["errors"]), str(got["conns_opened"]),
             str(got["origin"]["handshakes_full"]),
             f"{got['cpu_s'] / got['wall_s']:.2f}"] + ledger(got)
@@ -155,7 +191,7 @@ def ledger(got):
             str(got["drained"]), str(got["cancel_closed"])]
 
 
-HEAD = ["case", "client", "goodput", "back ms", "p50 ms", "p99 ms", "errors", "opened",
+HEAD = ["case", "client", "goodput", "spread", "back ms", "p50 ms", "p99 ms", "errors", "opened",
         "handshakes", "CPU", "hs CPU", "useful", "hs/ok", "drained", "closed"]
 
 
@@ -176,7 +212,7 @@ def chart(one, by_client):
         parts.append(f'<line x1="{left}" x2="{width}" y1="{y}" y2="{y}" class="grid"/>'
                      f'<text x="{left - 4}" y="{y + 4}" text-anchor="end">{share * 100:.0f}%</text>')
     span = one["seconds"]
-    if one["group"] not in ("steady", "limited", "cold"):
+    if is_disturbed(one) and one["group"] != "cold":
         at = next((got["disturbed_s"] for got in by_client.values() if "disturbed_s" in got), 0)
         x = left + (width - left) * at / span
         wide = max((width - left) * one["stall_ms"] / 1000 / span, 2)
@@ -221,10 +257,13 @@ slow, or restarts.</p><div class="charts">{charts}</div><h2>Figures</h2>
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE",
-                        help="any of: steady limited hiccup deploy rotate cold")
+                        help="what a case's name begins with, such as hiccup or 'steady 350'")
     parser.add_argument("--build", default="build")
     parser.add_argument("--quick", action="store_true", help="three short cases: does it run at all?")
     parser.add_argument("--seconds", type=int, default=8, help="arrivals of each run, at least 5")
+    parser.add_argument("--rounds", type=int, default=1, help="the run of median goodput counts")
+    parser.add_argument("--add", action="store_true",
+                        help="keep what build/storm.json has of other cases")
     parser.add_argument("--clients", default="hearth,go,libcurl")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--h2", action="store_true", help="HTTP/2 where the client takes it")
@@ -239,32 +278,48 @@ def main():
     if unknown:
         parser.error("no such client: " + " ".join(unknown))
     programs = {name: programs[name] for name in args.clients.split(",")}
-    cases = [one for one in all_cases(args) if not args.cases or one["group"] in args.cases]
+    cases = [one for one in all_cases(args)
+             if not args.cases or any(one["name"].startswith(given) for given in args.cases)]
     if not cases:
         parser.error("no such case: " + " ".join(args.cases))
-    left = sum(one["seconds"] + 2 for one in cases) * len(programs)
-    results, rows, failed, number = [], [], 0, 0
-    for one in cases:
-        clients = {}
-        for name, program in programs.items():
-            number += 1
-            began = time.monotonic()
-            got = run(args, program, one)
-            left -= one["seconds"] + 2
-            clients[name] = got
-            failed += "goodput" not in got
-            rows.append(row_of(one, name, got))
-            say(f"[{number}/{len(cases) * len(programs)}] {one['name']}, {name}: "
-                f"goodput {rows[-1][2]}, back {rows[-1][3]}, {time.monotonic() - began:.0f} s; "
-                f"{left // 60} min {left % 60} s left")
-        results.append((one, clients))
+    results = measure(args, programs, cases)
+    kept = os.path.join(args.build, "storm.json")
+    if args.add and os.path.exists(kept):
+        with open(kept) as old:
+            names = [one["name"] for one, _ in results]
+            results = [(r["case"], r["clients"]) for r in json.load(old)
+                       if r["case"]["name"] not in names] + results
+        order = [one["name"] for one in all_cases(args)]
+        results.sort(key=lambda r: order.index(r[0]["name"]) if r[0]["name"] in order else -1)
+    rows = [row_of(one, name, got) for one, clients in results for name, got in clients.items()]
     print_table(rows)
-    with open(os.path.join(args.build, "storm.json"), "w") as out:
+    with open(kept, "w") as out:
         json.dump([{"case": one, "clients": clients} for one, clients in results], out)
     with open(os.path.join(args.build, "storm.html"), "w") as out:
         out.write(page(results, rows))
     say(f"written: {args.build}/storm.json {args.build}/storm.html")
-    return 1 if failed else 0
+    return 1 if any("goodput" not in got for _, clients in results
+                    for got in clients.values()) else 0
+
+
+def measure(args, programs, cases):
+    left = sum(one["seconds"] + 2 for one in cases) * len(programs) * args.rounds
+    results, number = [], 0
+    for one in cases:
+        runs = {name: [] for name in programs}
+        for _ in range(args.rounds):
+            for name, program in programs.items():
+                number += 1
+                began = time.monotonic()
+                got = run(args, program, one)
+                left -= one["seconds"] + 2
+                runs[name].append(got)
+                row = row_of(one, name, median_of([got]))
+                say(f"[{number}/{len(cases) * len(programs) * args.rounds}] {one['name']}, {name}: "
+                    f"goodput {row[2]}, back {row[4]}, {time.monotonic() - began:.0f} s; "
+                    f"{left // 60} min {left % 60} s left")
+        results.append((one, {name: median_of(got) for name, got in runs.items()}))
+    return results
 
 
 sys.exit(main())
