@@ -32,6 +32,14 @@ enum class cancel_policy : std::uint8_t {
     close,     ///< Close.
 };
 
+/// Which HTTP versions an origin is spoken to in. Part of what tells connections apart.
+enum class protocol_policy : std::uint8_t {
+    http1_only,  ///< HTTP/1.1; ALPN offers nothing else.
+    automatic,   ///< Over TLS what ALPN chooses of h2 and http/1.1, on plaintext HTTP/1.1.
+    http2_only,  ///< HTTP/2: by ALPN over TLS, with prior knowledge on plaintext (RFC 9113 3.3). An
+                 ///< origin that chooses otherwise is `errc::handshake_failed`.
+};
+
 struct pool_config {
     /// Connections to one origin, dials in progress included; never overshot. Range 1..1,000,000.
     /// Reached: exchanges wait. Default 256: enough for 256 concurrent HTTP/1.1 exchanges.
@@ -134,6 +142,44 @@ struct http1_config {
     /// How long a body waits for 100 (Continue) when the request asked. Default 1 s (RFC 9110
     /// 10.1.1 says never to wait indefinitely).
     milliseconds continue_timeout{1'000};
+};
+
+struct http2_config {
+    /// Streams at once on one connection; the peer's SETTINGS_MAX_CONCURRENT_STREAMS holds when it
+    /// is less. Range 1..1,000,000. Default 1,000. Reached: another connection, else waiting.
+    std::uint32_t max_streams = 1000;
+    /// Streams on every connection of an origin from which on another one is opened ahead of need,
+    /// to spread load. Range 1..1,000,000. None, the default: when the streams run out.
+    std::optional<std::uint32_t> ideal_streams{};
+    /// Connections to one origin that speaks HTTP/2, beside those that only end their exchanges.
+    /// Range 1..1,000,000, `pool.max_connections_per_origin` holds when it is less. Default 16.
+    std::uint32_t max_connections = 16;
+    /// Streams at once until the peer's SETTINGS are here. Range 1..1,000. Default 100, which RFC
+    /// 9113 6.5.2 recommends as the least.
+    std::uint32_t assumed_streams = 100;
+    /// Streams of cancelled exchanges that may be reset at once on one connection, and per second
+    /// after that. Peers drop connections that reset more than they like: servers on nghttp2 1,000
+    /// and 33 per second. Beyond it the response of a cancelled exchange is received and thrown
+    /// away, for `pool.drain_timeout` at the most. Range 0..1,000,000. Defaults 900 and 30.
+    std::uint32_t reset_burst = 900;
+    std::uint32_t reset_rate = 30;
+    /// Octets of a response head or trailer section, 32 more for each field. Default 64 KiB. Range
+    /// 1 KiB..16 MiB. Reached: `errc::header_limit`.
+    std::uint32_t max_header_bytes = 64 * 1024;
+    /// Fields of a response head or trailer section. Range 8..65,536. Default 256. Reached:
+    /// `errc::header_limit`.
+    std::uint32_t max_header_count = 256;
+    /// Octets of a body that a stream may send before its caller has read any: what a reader that
+    /// does not read holds. Range 65,535..2^31-1. Default 512 KiB.
+    std::uint32_t initial_stream_window = 512 * 1024;
+    /// Receive windows grow with bandwidth and delay up to this. Range `initial_stream_window`..
+    /// 2^31-1. Default 16 MiB.
+    std::uint32_t max_window = 16 * 1024 * 1024;
+    /// A connection with open streams from which nothing came for so long is asked for a sign of
+    /// life (PING), and gets no new exchange until it answers; without an answer within
+    /// `ping_timeout` it is lost. Range 1 s..1 h. Defaults 10 s and 5 s.
+    milliseconds ping_after{10'000};
+    milliseconds ping_timeout{5'000};
 };
 
 struct io_config {
@@ -264,6 +310,9 @@ struct config {
     overload_config overload{};
     tls_config tls{};
     http1_config http1{};
+    http2_config http2{};
+    /// The HTTP versions of requests that do not bring their own.
+    protocol_policy protocol = protocol_policy::http1_only;
     hearth::route route{};
     dns_config dns{};
     timeouts_config timeouts{};

@@ -53,6 +53,7 @@ public:
         check_handshake_and_tls();
         check_overload();
         check_http1();
+        check_http2();
         check_route();
         check_dns();
         check_overrides();
@@ -85,6 +86,7 @@ private:
     void check_handshake_and_tls();
     void check_overload();
     void check_http1();
+    void check_http2();
     void check_route();
     void check_dns();
     void check_overrides();
@@ -172,6 +174,36 @@ void checker::check_http1() {
         return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
     });
     if (has_control) contradiction("user_agent has a control octet, which must not be sent.");
+}
+
+void checker::check_http2() {
+    const http2_config& http2 = config_.http2;
+    constexpr std::uint64_t max_window = 0x7fff'ffff;
+    if (config_.protocol > protocol_policy::http2_only) {
+        contradiction("protocol is none of http1_only, automatic and http2_only.");
+    }
+    count("http2.max_streams", http2.max_streams, 1, 1'000'000);
+    if (http2.ideal_streams) count("http2.ideal_streams", *http2.ideal_streams, 1, 1'000'000);
+    if (http2.ideal_streams && *http2.ideal_streams > http2.max_streams) {
+        contradiction("http2.ideal_streams (" + text_of(*http2.ideal_streams) +
+                      ") is above http2.max_streams (" + text_of(http2.max_streams) +
+                      ") and can never be reached.");
+    }
+    count("http2.max_connections", http2.max_connections, 1, 1'000'000);
+    count("http2.assumed_streams", http2.assumed_streams, 1, 1000);
+    count("http2.reset_burst", http2.reset_burst, 0, 1'000'000);
+    count("http2.reset_rate", http2.reset_rate, 0, 1'000'000);
+    count("http2.max_header_bytes", http2.max_header_bytes, kib, 16 * mib);
+    count("http2.max_header_count", http2.max_header_count, 8, 65'536);
+    count("http2.initial_stream_window", http2.initial_stream_window, 65'535, max_window);
+    count("http2.max_window", http2.max_window, 65'535, max_window);
+    if (http2.max_window < http2.initial_stream_window) {
+        contradiction("http2.max_window (" + text_of(http2.max_window) +
+                      ") is below http2.initial_stream_window (" +
+                      text_of(http2.initial_stream_window) + ").");
+    }
+    range<milliseconds>("http2.ping_after", http2.ping_after, seconds(1), hours(1));
+    range<milliseconds>("http2.ping_timeout", http2.ping_timeout, seconds(1), hours(1));
 }
 
 void checker::check_route() {

@@ -24,6 +24,7 @@ core::pool_settings core_settings(const config& values) {
     settings.handshake = values.handshake;
     settings.overload = values.overload;
     settings.timeouts = values.timeouts;
+    settings.http2 = values.http2;
     settings.attempt_delay = values.dns.attempt_delay;
     return settings;
 }

@@ -53,6 +53,7 @@ origin_stats stats::total() const {
         sum.exchanges += one.exchanges;
         sum.answered += one.answered;
         sum.drained += one.drained;
+        sum.streams_reset += one.streams_reset;
         sum.failed_dials += one.failed_dials;
         sum.stale_retries += one.stale_retries;
         sum.queue_refused += one.queue_refused;

@@ -21,8 +21,10 @@ enum class action_kind : std::uint8_t {
     assign,          ///< Put `exchange` on `connection`.
     drain,           ///< `exchange` is cancelled and has left its caller: read and discard the rest
                      ///< of its response, `value` octets at most, then `on_exchange_done`. Beyond
-                     ///< that bound: `on_closed` with `drain_limit`.
-    reset,           ///< HTTP/2: reset the stream of `exchange`.
+                     ///< that bound: `on_closed` with `drain_limit`. On a multiplexed connection
+                     ///< there is no such bound: `reset` may come.
+    reset,           ///< Multiplexed: reset the stream of `exchange`, which core has forgotten, and
+                     ///< say `on_resets_seen` once the peer has answered something sent after it.
     close,           ///< End `connection` (with close_notify if it was usable), `reason`. Core has
                      ///< already forgotten it: no further fact about it is needed.
     fail,            ///< `exchange` (a waiter) will not get a connection: `failure`, and the error
@@ -79,7 +81,7 @@ enum class exchange_outcome : std::uint8_t {
     reusable,      ///< Response complete, the connection can carry another exchange.
     not_reusable,  ///< Ended, but the connection must close (`connection: close`, upgrade, ...).
     failed,        ///< The connection broke under it.
-    refused,       ///< HTTP/2: not processed, the connection stays.
+    refused,       ///< Multiplexed: this exchange failed alone, the connection stays.
 };
 
 /// What a handshake can do next, reported when it changes.

@@ -25,8 +25,9 @@ void origin_pool::change(record_tables& tables, connection_record& connection,
     if (!keeps_place) file(tables, connection);
 }
 
-std::uint32_t origin_pool::pick(bool fresh) const {
+std::uint32_t origin_pool::pick(bool fresh, std::uint32_t ideal) const {
     if (fresh) return unused_.front();
+    if (available_count_ != 0 && lowest_ < ideal) return available_[lowest_].front();
     if (!used_.empty()) return used_.front();
     if (!unused_.empty()) return unused_.front();
     return available_count_ == 0 ? no_index : available_[lowest_].front();
@@ -110,7 +111,7 @@ void origin_pool::unfile(record_tables& tables, connection_record& connection) {
 }
 
 void origin_pool::file_available(record_tables& tables, connection_record& connection) {
-    const std::uint32_t bucket = std::min(connection.exchanges, max_buckets - 1);
+    const std::uint32_t bucket = std::min(connection.streams(), max_buckets - 1);
     if (bucket >= available_.size()) available_.resize(bucket + 1);
     connection.filed = filed_in::available;
     connection.bucket = bucket;

@@ -3,7 +3,8 @@
 // Rules.
 //  - An exchange takes the most recently used idle connection, so that what is not needed ages out;
 //    one that was never used before is kept back for exchanges that want a fresh one while a used
-//    one is there. With no idle one it takes the active connection with the fewest exchanges.
+//    one is there. Active ones with room (multiplexed) come first, the one with the fewest exchanges,
+//    so that the others can age out.
 //  - Waiters are kept in the order they came, and can be served from both ends. One that wants a
 //    fresh connection is passed over by connections that have carried an exchange, and keeps its
 //    place.
@@ -29,8 +30,9 @@ public:
     void add(record_tables& tables, connection_record& connection);
     /// Moves `connection` to its next state and list.
     void change(record_tables& tables, connection_record& connection, connection_event event);
-    /// What an exchange would take now: an index of a connection, or `no_index`.
-    [[nodiscard]] std::uint32_t pick(bool fresh) const;
+    /// What an exchange would take now: an index of a connection, or `no_index`. An idle one is
+    /// preferred to active ones that carry `ideal` exchanges or more.
+    [[nodiscard]] std::uint32_t pick(bool fresh, std::uint32_t ideal = base::no_index) const;
     /// The connection that has been idle longest.
     [[nodiscard]] std::uint32_t oldest_idle(const record_tables& tables) const;
     /// The connection that has been idle longest among those that carried an exchange.

@@ -28,6 +28,10 @@ origin_id implementation::add_origin(time_point now, const origin_settings& sett
     origin_record& origin = origins_[id];
     origin.id = id;
     origin.settings = settings;
+    if (settings.may_multiplex) {
+        origin.is_protocol_known = false;
+        origin.exchanges_per_connection = std::max(settings_.http2.assumed_streams, 1U);
+    }
     limits_.add_origin(settings.max_connections != 0 ? settings.max_connections
                                                      : settings_.pool.max_connections_per_origin);
     touched_.reserve(origins_.size());
@@ -50,7 +54,7 @@ void implementation::acquire(time_point now, const acquire_params& params) {
         exchange->origin = params.origin.index;
         exchange->wants_fresh = params.fresh_connection;
         exchange->deadline = params.deadline;
-        const std::uint32_t picked = origin->pool.pick(params.fresh_connection);
+        const std::uint32_t picked = origin->pool.pick(params.fresh_connection, ideal_streams());
         if (picked != no_index) {
             ++exchanges_;
             assign(tables_.connections.at(picked), params.exchange.index);
@@ -119,6 +123,7 @@ void implementation::assign(connection_record& connection, std::uint32_t index) 
           .connection = connection.id,
           .exchange = {index, exchange.generation},
           .origin = origin.id});
+    if (connection.is_multiplexed) watch_load(connection);
 }
 
 void implementation::cancel(time_point now, exchange_id name) {
@@ -191,13 +196,8 @@ void implementation::cancel_assigned(time_point now, connection_id connection_na
     if (!exchange->is_answered) {
         origin_of(*connection).answers.on_missed(now_, now_ - exchange->since);
     }
-    if (connection->max_exchanges > 1) {
-        emit({.kind = action_kind::reset,
-              .connection = connection_name,
-              .exchange = exchange_name,
-              .origin = origin_of(*connection).id});
-        detach(*connection, exchange_name.index);
-        release(*connection);
+    if (connection->is_multiplexed) {
+        cancel_stream(*connection, exchange_name.index, facts.request_complete);
     } else if (is_worth_draining(*connection, *exchange, facts)) {
         begin_drain(*connection, exchange_name.index);
     } else {
@@ -259,6 +259,9 @@ void implementation::on_exchange_done(time_point now, connection_id connection_n
         const bool has_ended_well =
             outcome == exchange_outcome::reusable || outcome == exchange_outcome::not_reusable;
         if (has_ended_well) note_answer(*connection, *exchange);
+        if (connection->is_multiplexed && exchange->state == exchange_state::cancelled) {
+            ++origin_of(*connection).counters->drained;
+        }
         detach(*connection, exchange_name.index);
         if (outcome == exchange_outcome::failed) {
             retire(*connection, close_reason::peer_error);
@@ -272,6 +275,10 @@ void implementation::on_exchange_done(time_point now, connection_id connection_n
 
 void implementation::detach(connection_record& connection, std::uint32_t index) {
     connection.assigned.remove(index, tables_.exchange_links());
+    if (connection.is_multiplexed &&
+        tables_.exchanges.at(index).state == exchange_state::cancelled) {
+        --connection.silent;
+    }
     tables_.exchanges.close(index);
     --connection.exchanges;
     --exchanges_;
@@ -287,7 +294,14 @@ void implementation::retire(connection_record& connection, close_reason reason) 
 // An exchange has left `connection`: what becomes of it?
 void implementation::release(connection_record& connection) {
     origin_record& origin = origin_of(connection);
-    if (connection.retire_at <= now_) retire(connection, close_reason::lifetime);
+    if (connection.retire_at <= now_) {
+        // One that carries others goes on until its replacement is there.
+        const bool may_wait = connection.is_multiplexed && is_ready(connection.state);
+        if (connection.exchanges == 0 || !may_wait)
+            retire(connection, close_reason::lifetime);
+        else
+            replace_spent(connection);
+    }
     if (connection.is_retiring) {
         if (connection.exchanges == 0) {
             close(connection, connection.retire_reason);
@@ -318,11 +332,10 @@ void implementation::offer(connection_record& connection) {
         assign(connection, index);
         touch(origin);
     }
-    if (!connection.has_room()) return;
-    if (connection.exchanges != 0) {
-        origin.pool.change(tables_, connection, connection_event::taken);
-        return;
+    if (connection.is_multiplexed && (connection.exchanges != 0 || !connection.has_room())) {
+        return show_room(connection);
     }
+    if (!connection.has_room()) return;
     connection.idle_since = now_;
     if (connection.state != connection_state::idle) {
         origin.pool.change(tables_, connection, connection_event::emptied);
@@ -351,11 +364,16 @@ void implementation::on_draining(time_point now, connection_id name) {
         ++stale_facts_;
     } else {
         retire(*connection, close_reason::not_reusable);
+        note_useless(*connection);
         if (connection->exchanges == 0) {
             close(*connection, connection->retire_reason);
         } else if (connection->state != connection_state::draining) {
             origin_record& origin = origin_of(*connection);
             origin.pool.change(tables_, *connection, connection_event::drain);
+            // Others will come as these came.
+            if (connection->is_multiplexed && origin.pool.pick(false) == no_index) {
+                origin.wants_spare = true;
+            }
             touch(origin);
         }
     }
@@ -370,6 +388,7 @@ void implementation::on_closed(time_point now, connection_id name, close_reason 
     } else if (is_coming(connection->state)) {
         fail_dial(*connection, dial_failure::connect_failed, false);
     } else {
+        note_useless(*connection);
         forget(*connection, reason);
     }
     settle();

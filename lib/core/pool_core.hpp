@@ -38,6 +38,7 @@ struct pool_settings {
     handshake_config handshake;
     overload_config overload;
     timeouts_config timeouts;
+    http2_config http2;
     duration attempt_delay = std::chrono::milliseconds{250};
 };
 
@@ -46,6 +47,9 @@ struct origin_settings {
     bool tls = true;
     /// Per-origin override of `pool.max_connections_per_origin`.
     std::uint32_t max_connections = 0;  // 0 = the pool's
+    /// Its connections may turn out to be multiplexed (HTTP/2). Until one has come up, at most one
+    /// dial is in progress.
+    bool may_multiplex = false;
 };
 
 struct acquire_params {
@@ -58,7 +62,8 @@ struct acquire_params {
 /// Facts about a connection that became usable.
 struct ready_facts {
     bool resumed = false;           ///< TLS session resumption; false on plaintext.
-    std::uint32_t max_streams = 1;  ///< 1 for HTTP/1.1.
+    bool is_multiplexed = false;    ///< HTTP/2.
+    std::uint32_t max_streams = 1;  ///< HTTP/2: exchanges at once, as the peer allows. Else 1.
 };
 
 /// Facts that price draining against closing when an assigned exchange is cancelled.
@@ -81,7 +86,7 @@ public:
     /// Withdraws a waiter. An assigned exchange is withdrawn by `cancel_assigned`.
     void cancel(time_point now, exchange_id exchange);
     /// The caller of an assigned exchange is gone. Answers `drain` (it stays core's until
-    /// `on_exchange_done` or `close`), `reset` or `close` (core has forgotten it).
+    /// `on_exchange_done`, `reset` or `close`), `reset` or `close` (core has forgotten it).
     void cancel_assigned(time_point now, connection_id connection, exchange_id exchange,
                          const cancel_facts& facts);
     /// Has `count` connections ready (idle or busy), dialling what is missing. Ends in `warmed`
@@ -116,6 +121,13 @@ public:
     /// connection when its last exchange has left.
     void on_exchange_done(time_point now, connection_id connection, exchange_id exchange,
                           exchange_outcome outcome);
+    /// The peer of a multiplexed connection allows this many exchanges at once now, 0 included.
+    void on_streams_changed(time_point now, connection_id connection, std::uint32_t max_streams);
+    /// The peer has seen the first `count` of the resets it was not known to have seen: what was
+    /// held for them is free.
+    void on_resets_seen(time_point now, connection_id connection, std::uint32_t count);
+    /// A multiplexed connection may be dead: no new exchanges on it until it is not `in_doubt`.
+    void on_doubt(time_point now, connection_id connection, bool in_doubt);
     /// No new exchanges on it any more (GOAWAY, `connection: close` seen early).
     void on_draining(time_point now, connection_id connection);
     /// The connection is gone: the peer closed or broke it, or a drain went beyond its octets

@@ -168,10 +168,14 @@ void implementation::on_ready(time_point now, connection_id name, const ready_fa
     connection->dial.end();
     if (std::exchange(connection->is_slow_dial, false)) --origin.slow_dials;
     deadlines_.remove(connection->timer);
-    origin.backoff.on_success();
+    if (!origin.has_to_prove_itself) origin.backoff.on_success();
     origin.no_descriptors_until = time_point::min();
-    origin.exchanges_per_connection = std::max<std::uint32_t>(facts.max_streams, 1);
-    connection->max_exchanges = origin.exchanges_per_connection;
+    note_protocol(origin, facts);
+    connection->is_multiplexed = facts.is_multiplexed;
+    if (facts.is_multiplexed) {
+        connection->resets.begin(now_, reset_limits());
+        allow_streams(*connection, facts.max_streams);
+    }
     if (origin.settings.tls) {
         connection->is_handshake_complete = true;
         ++(facts.resumed ? origin.counters->handshakes_resumed : origin.counters->handshakes_full);
@@ -183,6 +187,12 @@ void implementation::on_ready(time_point now, connection_id name, const ready_fa
     origin.pool.change(tables_, *connection, connection_event::ready);
     touch(origin);
     offer(*connection);
+    if (facts.is_multiplexed) {  // those it replaces get no more
+        tables_.connections.for_each([&](connection_id, connection_record& other) {
+            if (other.origin != origin.id.index || !is_ready(other.state)) return;
+            if (other.is_multiplexed) replace_spent(other);
+        });
+    }
     settle();
 }
 
@@ -215,6 +225,7 @@ void implementation::after_dial_failure(origin_record& origin, dial_failure fail
                                         time_point began) {
     const bool no_descriptor = failure == dial_failure::descriptor_limit;
     origin.backoff.on_failure(now_, began, backoff_bounds_, random_);
+    origin.wants_spare = false;  // the next exchange may want it again
     end_warm_ups(origin, wait_failure::dial);
     if (no_descriptor && limits_.count(origin.id.index) != 0) {
         // Waiters are better served by what is there. If something elsewhere could be closed, its
@@ -281,6 +292,7 @@ void implementation::forget(connection_record& connection, close_reason reason) 
     origin_record& origin = origin_of(connection);
     scheduler_.remove(connection.id);
     deadlines_.remove(connection.timer);
+    deadlines_.remove(connection.silent_timer);
     if (connection.is_slow_dial) --origin.slow_dials;
     tables_.by_use.remove(connection.use);
     while (!connection.assigned.empty()) detach(connection, connection.assigned.front());

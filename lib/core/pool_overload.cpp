@@ -32,6 +32,7 @@ void implementation::note_answer(connection_record& connection, exchange_record&
     if (exchange.state != exchange_state::assigned) return;
     origin_record& origin = origin_of(connection);
     ++origin.answered;
+    if (std::exchange(origin.has_to_prove_itself, false)) origin.backoff.on_success();
     if (!std::exchange(connection.has_served, true) && connection.is_handshake_complete) {
         ++origin.counters->handshakes_useful;
         origin.counters->handshake_cpu_useful += connection.handshake_cpu;

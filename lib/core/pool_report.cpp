@@ -52,6 +52,7 @@ void implementation::check_invariants() const {
         HEARTH_ASSERT(origin.counters->handshakes_useful <=
                       origin.counters->handshakes_full + origin.counters->handshakes_resumed);
         HEARTH_ASSERT(!origin.is_touched);
+        HEARTH_ASSERT(origin.is_protocol_known || pool.coming() <= 1);
         HEARTH_ASSERT(!origin.warm_ups.empty() || origin.warm_target == 0);
         const auto& max_idle = settings_.pool.max_idle_per_origin;
         HEARTH_ASSERT(!max_idle || pool.count(connection_state::idle) <= *max_idle);
@@ -72,17 +73,25 @@ void implementation::check_invariants() const {
 
 void implementation::check_connection(const connection_record& c) const {
     using enum connection_state;
-    HEARTH_ASSERT(c.state != closed && c.exchanges <= c.max_exchanges);
+    HEARTH_ASSERT(c.state != closed && (c.is_multiplexed || c.exchanges <= c.max_exchanges));
+    HEARTH_ASSERT(c.is_multiplexed || (c.held == 0 && c.silent == 0 && !c.is_in_doubt));
+    HEARTH_ASSERT(c.silent == 0 || c.silent_timer != 0);
+    std::uint32_t silent = 0;
     HEARTH_ASSERT(c.assigned.size() == c.exchanges);
     HEARTH_ASSERT(!c.is_cancelled || (c.state == draining && c.exchanges == 1));
     HEARTH_ASSERT(!c.is_retiring || c.state == draining);
     for (std::uint32_t i = c.assigned.front(); i != no_index;) {
         const exchange_record& x = tables_.exchanges.at(i);
         HEARTH_ASSERT(x.connection == c.id.index && x.origin == c.origin);
-        HEARTH_ASSERT(x.state ==
-                      (c.is_cancelled ? exchange_state::cancelled : exchange_state::assigned));
+        if (c.is_multiplexed) {
+            silent += x.state == exchange_state::cancelled ? 1 : 0;
+        } else {
+            HEARTH_ASSERT(x.state ==
+                          (c.is_cancelled ? exchange_state::cancelled : exchange_state::assigned));
+        }
         i = x.links.next;
     }
+    HEARTH_ASSERT(silent == c.silent);
     switch (c.state) {
         case dialing:
         case handshaking:
@@ -97,7 +106,10 @@ void implementation::check_connection(const connection_record& c) const {
             HEARTH_ASSERT(c.filed == filed_in::available);
             HEARTH_ASSERT(c.exchanges != 0 && c.has_room());
             return;
-        case full: HEARTH_ASSERT(c.filed == filed_in::nothing && !c.has_room()); return;
+        case full:
+            HEARTH_ASSERT(c.filed == filed_in::nothing && !c.has_room());
+            HEARTH_ASSERT(c.exchanges != 0 || (c.is_multiplexed && c.timer != 0));
+            return;
         case draining:
             HEARTH_ASSERT(c.filed == (c.is_cancelled ? filed_in::draining : filed_in::nothing));
             HEARTH_ASSERT(c.exchanges != 0 && (!c.is_cancelled || c.timer != 0));
@@ -162,6 +174,16 @@ void pool_core::on_exchange_done(time_point now, connection_id connection, excha
 }
 void pool_core::on_draining(time_point now, connection_id connection) {
     implementation_->on_draining(now, connection);
+}
+void pool_core::on_streams_changed(time_point now, connection_id connection,
+                                   std::uint32_t max_streams) {
+    implementation_->on_streams_changed(now, connection, max_streams);
+}
+void pool_core::on_resets_seen(time_point now, connection_id connection, std::uint32_t count) {
+    implementation_->on_resets_seen(now, connection, count);
+}
+void pool_core::on_doubt(time_point now, connection_id connection, bool in_doubt) {
+    implementation_->on_doubt(now, connection, in_doubt);
 }
 void pool_core::on_closed(time_point now, connection_id connection, close_reason reason) {
     implementation_->on_closed(now, connection, reason);

@@ -5,8 +5,8 @@
 // off: what a touched origin wants is computed anew from its counts, never patched. Outputs go into
 // the ring of actions at once; nothing outside is called.
 //
-// Sources: pool_core.cpp exchanges; pool_dials.cpp dials and handshakes; pool_upkeep.cpp deadlines,
-// warm-up, leases and the end; pool_overload.cpp origins that answer nobody in time;
+// Sources: pool_core.cpp exchanges; pool_streams.cpp multiplexed connections; pool_dials.cpp dials and
+// handshakes; pool_upkeep.cpp deadlines, warm-up, leases and the end; pool_overload.cpp origins that answer nobody in time;
 // pool_report.cpp statistics and the full scan.
 #pragma once
 
@@ -56,7 +56,11 @@ struct origin_record {
     queue_watch queue;
     std::uint64_t lost_waiters = 0;              ///< That ran out of time.
     std::uint32_t late_ones = 0;                 ///< Exchanges that could not be answered in time.
-    std::uint32_t exchanges_per_connection = 1;  ///< As the last connection allowed.
+    std::uint32_t exchanges_per_connection = 1;  ///< As the last connection allowed, or a guess.
+    bool is_multiplexed = false;                 ///< As the last connection was.
+    bool is_protocol_known = true;               ///< One came up, or there is only one protocol.
+    bool has_to_prove_itself = false;            ///< Its last connections answered nobody.
+    bool wants_spare = false;                    ///< Another connection before it is needed.
     std::uint32_t slow_dials = 0;
     duration flight_wait{};         ///< From ClientHello to the server's flight, a low estimate.
     std::uint32_t warm_target = 0;  ///< The largest of `warm_ups`.
@@ -95,6 +99,9 @@ public:
     void on_exchange_done(time_point now, connection_id connection, exchange_id exchange,
                           exchange_outcome outcome);
     void on_draining(time_point now, connection_id connection);
+    void on_streams_changed(time_point now, connection_id connection, std::uint32_t max_streams);
+    void on_resets_seen(time_point now, connection_id connection, std::uint32_t count);
+    void on_doubt(time_point now, connection_id connection, bool in_doubt);
     void on_closed(time_point now, connection_id connection, close_reason reason);
     void on_turn(time_point now);
     void on_timer(time_point now);
@@ -139,11 +146,32 @@ private:
     void release(connection_record& connection);
     void offer(connection_record& connection);
     void rest(connection_record& connection);
+    void show_room(connection_record& connection);
     [[nodiscard]] bool is_worth_draining(const connection_record& connection,
                                          const exchange_record& exchange,
                                          const cancel_facts& facts);
     void begin_drain(connection_record& connection, std::uint32_t exchange);
     void retire(connection_record& connection, close_reason reason);
+
+    // Streams.
+    void allow_streams(connection_record& connection, std::uint32_t max_streams);
+    void note_protocol(origin_record& origin, const ready_facts& facts);
+    void cancel_stream(connection_record& connection, std::uint32_t exchange, bool is_complete);
+    void reset_stream(connection_record& connection, std::uint32_t exchange);
+    void leave_silently(connection_record& connection, std::uint32_t exchange);
+    void on_silent_due(connection_record& connection);
+    void reconsider(connection_record& connection);
+    void replace_spent(connection_record& connection);
+    void note_useless(connection_record& connection);
+    void watch_load(connection_record& connection);
+    [[nodiscard]] std::uint32_t streams_room(const origin_record& origin) const;
+    [[nodiscard]] std::uint32_t dials_for_streams(const origin_record& origin) const;
+    [[nodiscard]] std::uint32_t ideal_streams() const {
+        return settings_.http2.ideal_streams.value_or(no_index);
+    }
+    [[nodiscard]] reset_budget::bounds reset_limits() const {
+        return {settings_.http2.reset_burst, settings_.http2.reset_rate};
+    }
 
     // Connections and dials.
     void begin_dial(origin_record& origin);

@@ -37,6 +37,11 @@ void implementation::on_due(const timed& what) {
             connection.timer = 0;
             return close(connection, close_reason::drain_limit);
         }
+        case timed_kind::silent: {
+            connection_record& connection = tables_.connections.at(what.index);
+            connection.silent_timer = 0;
+            return on_silent_due(connection);
+        }
         case timed_kind::waiter: return on_waiter_due(what.index);
         case timed_kind::origin: {
             origin_record& origin = origins_.at(what.index);
@@ -52,7 +57,8 @@ void implementation::on_due(const timed& what) {
 void implementation::on_idle_due(std::uint32_t index) {
     connection_record& connection = tables_.connections.at(index);
     connection.timer = 0;
-    if (connection.state != connection_state::idle) return;  // armed again when it rests
+    // Else armed again when it rests. One that has room for nobody rests too.
+    if (connection.exchanges != 0 || !is_ready(connection.state)) return;
     const time_point end = connection.idle_end();
     if (end > now_) return arm(connection, timed_kind::idle, end);
     const bool is_old = connection.retire_at <= now_;
@@ -94,7 +100,8 @@ void implementation::balance(origin_record& origin) {
     limits_.set_demand(origin.id.index, wanted.for_waiters, wanted.in_all);
 
     time_point again = base::never;
-    const bool wants_dials = uncovered(origin) != 0 || origin.warm_target > origin.pool.ready();
+    const bool wants_dials =
+        uncovered(origin) != 0 || origin.warm_target > origin.pool.ready() || origin.wants_spare;
     if (wants_dials && dial_hold(origin) > now_) again = dial_hold(origin);
     const std::uint32_t waiter = origin.pool.first_waiter(tables_);
     if (waiter != no_index && origin.backoff.failures() >= 2 &&
@@ -165,8 +172,10 @@ implementation::demand implementation::demand_of(const origin_record& origin) co
     const std::uint32_t for_waiters = std::min(uncovered(origin), room + room_to_make(origin));
     const std::uint32_t missing_warm = origin.warm_target > ready ? origin.warm_target - ready : 0;
     const std::uint32_t for_warm = missing_warm > coming ? missing_warm - coming : 0;
-    demand wanted{for_waiters, std::max(for_waiters, std::min(for_warm, room))};
-    const std::uint32_t allowed = dials_allowed(origin);
+    const std::uint32_t spare = origin.wants_spare && coming == 0 ? 1 : 0;
+    const std::uint32_t unasked = std::min(std::max(for_warm, spare), room);
+    demand wanted{for_waiters, std::max(for_waiters, unasked)};
+    const std::uint32_t allowed = std::min(dials_allowed(origin), dials_for_streams(origin));
     wanted.for_waiters = std::min(wanted.for_waiters, allowed);
     wanted.in_all = std::min(wanted.in_all, allowed);
     if (origin.backoff.is_failing() || origin.is_rationed) {  // one at a time
@@ -271,6 +280,7 @@ void implementation::warm(time_point now, origin_id name, std::uint32_t count, s
     if (settings_.pool.max_idle_per_origin) {
         possible = std::min(possible, *settings_.pool.max_idle_per_origin);
     }
+    if (origin->is_multiplexed) possible = std::min(possible, settings_.http2.max_connections);
     const warm_id id = warm_ups_.emplace();
     warm_record& record = warm_ups_[id];
     record.id = id;
@@ -322,11 +332,17 @@ void implementation::drain(time_point now) {
     is_draining_ = true;
     owes_drained_ = true;
     origins_.for_each([this](origin_id, origin_record& origin) { touch(origin); });
+    tables_.connections.for_each([this](connection_id, connection_record& connection) {
+        const bool has_room_for_nobody =
+            connection.state == connection_state::full && connection.exchanges == 0;
+        if (has_room_for_nobody) close(connection, close_reason::client_closed);
+    });
     settle();
 }
 
 // While the pool drains: ends what nobody can use any more.
 void implementation::wind_down(origin_record& origin) {
+    origin.wants_spare = false;
     for (std::uint32_t i = origin.pool.oldest_idle(tables_); i != no_index;
          i = origin.pool.oldest_idle(tables_)) {
         close(tables_.connections.at(i), close_reason::client_closed);

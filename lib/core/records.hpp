@@ -20,6 +20,7 @@
 #include "core/action.hpp"
 #include "core/connection_state.hpp"
 #include "core/dial_fsm.hpp"
+#include "core/reset_budget.hpp"
 #include "hearth/stats.hpp"
 
 namespace hearth::core {
@@ -42,6 +43,7 @@ struct connection_record {
     std::uint32_t origin = no_index;
     std::uint32_t exchanges = 0;
     std::uint32_t max_exchanges = 1;
+    std::uint32_t held = 0;    ///< Resets the peer is not known to have seen.
     std::uint32_t bucket = 0;  ///< Of the `available` lists.
     connection_state state = connection_state::dialing;
     filed_in filed = filed_in::nothing;
@@ -51,6 +53,9 @@ struct connection_record {
     bool is_handshake_complete = false;
     bool has_served = false;    ///< A live caller got an answer on it.
     bool is_slow_dial = false;  ///< Its first address did not connect at once.
+    bool is_multiplexed = false;
+    bool is_in_doubt = false;  ///< It may be dead: it gets no new exchange.
+    bool is_useless = false;   ///< Counted as one that answered nobody.
     close_reason retire_reason = close_reason::not_reusable;
     base::list_links origin_links;
     base::index_list assigned;
@@ -68,8 +73,14 @@ struct connection_record {
     base::time_point hello_at = base::time_point::min();
     base::duration handshake_cpu{};
     dial_fsm dial;
+    // Multiplexed.
+    std::uint32_t silent = 0;  ///< Of `exchanges`: cancelled, their responses are thrown away.
+    base::deadline_handle silent_timer = 0;
+    reset_budget resets;
 
-    [[nodiscard]] bool has_room() const { return exchanges < max_exchanges; }
+    /// What counts against `max_exchanges`.
+    [[nodiscard]] std::uint32_t streams() const { return exchanges + held; }
+    [[nodiscard]] bool has_room() const { return streams() < max_exchanges && !is_in_doubt; }
     /// When an idle connection is to be closed.
     [[nodiscard]] base::time_point idle_end() const {
         const base::time_point end = base::after(idle_since, idle_timeout);
@@ -134,7 +145,7 @@ private:
 };
 
 /// What a deadline is for; `index` names the connection, exchange, origin or warm-up.
-enum class timed_kind : std::uint8_t { dial, idle, drain, waiter, origin, warm_up };
+enum class timed_kind : std::uint8_t { dial, idle, drain, silent, waiter, origin, warm_up };
 struct timed {
     timed_kind kind = timed_kind::dial;
     std::uint32_t index = no_index;

@@ -187,14 +187,24 @@ TEST_F(OriginPoolTest, ActiveConnectionsNeverGetLostInTheBuckets) {
         if (wants_more && c.has_room()) book(c);
         if (!wants_more && c.exchanges != 0) unbook(c);
         pool.check_invariants(tables, 0);
-        std::uint32_t least = 8;
+        std::uint32_t least = 8;  // of those that carry any
+        bool has_idle = false;
         for (const connection_record* each : connections) {
-            least = std::min(least, each->exchanges);
+            if (each->exchanges == 0)
+                has_idle = true;
+            else
+                least = std::min(least, each->exchanges);
         }
         const std::uint32_t picked = pool.pick(false);
-        ASSERT_EQ(picked == no_index, least == 8);
+        ASSERT_EQ(picked == no_index, least == 8 && !has_idle);
         if (picked != no_index) {
-            ASSERT_EQ(tables.connections.at(picked).exchanges, least);
+            ASSERT_EQ(tables.connections.at(picked).exchanges, least == 8 ? 0 : least);
+        }
+        const std::uint32_t below_ideal = pool.pick(false, 3);
+        if (least >= 3 && has_idle) {
+            ASSERT_EQ(tables.connections.at(below_ideal).exchanges, 0U);
+        } else {
+            ASSERT_EQ(below_ideal, picked);
         }
     }
 }

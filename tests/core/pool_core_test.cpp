@@ -273,7 +273,7 @@ TEST(PoolCoreTest, MultiplexedConnectionServesManyWaiters) {
     std::vector<exchange_id> exchanges;
     for (int i = 0; i < 10; ++i) exchanges.push_back(h.acquire(origin));
     const connection_id connection = h.all(kind::dial)[0].connection;
-    h.finish_dial(connection, {.max_streams = 8});
+    h.finish_dial(connection, {.is_multiplexed = true, .max_streams = 8});
     EXPECT_EQ(h.count(kind::assign), 8U);
     EXPECT_EQ(h.stats(origin).active, 1U);
     EXPECT_EQ(h.stats(origin).waiting, 2U);
@@ -286,7 +286,7 @@ TEST(PoolCoreTest, DialsForMultiplexedOriginsCountStreams) {
     const origin_id origin = h.add_origin();
     const exchange_id first = h.acquire(origin);
     const connection_id connection = h.last(kind::dial).connection;
-    h.finish_dial(connection, {.max_streams = 4});
+    h.finish_dial(connection, {.is_multiplexed = true, .max_streams = 4});
     h.done(connection, first);
     (void)h.take();
     for (int i = 0; i < 12; ++i) (void)h.acquire(origin);
@@ -300,12 +300,15 @@ TEST(PoolCoreTest, CancelledStreamIsResetAndItsPlaceUsedAgain) {
     std::vector<exchange_id> exchanges;
     for (int i = 0; i < 3; ++i) exchanges.push_back(h.acquire(origin));
     const connection_id connection = h.last(kind::dial).connection;
-    h.finish_dial(connection, {.max_streams = 2});
+    h.finish_dial(connection, {.is_multiplexed = true, .max_streams = 2});
     (void)h.take();
     h.cancel_assigned(connection, exchanges[0]);
-    ASSERT_EQ(h.actions.size(), 2U);
+    ASSERT_EQ(h.actions.size(), 1U);
     EXPECT_EQ(h.actions[0].kind, kind::reset);
     EXPECT_EQ(h.actions[0].exchange, exchanges[0]);
+    h.pool.on_resets_seen(h.now, connection, 1);
+    h.drain_actions();
+    ASSERT_EQ(h.actions.size(), 2U);
     EXPECT_EQ(h.actions[1].kind, kind::assign);
     EXPECT_EQ(h.actions[1].exchange, exchanges[2]);
 }
@@ -315,7 +318,7 @@ TEST(PoolCoreTest, RefusedStreamKeepsTheConnection) {
     const origin_id origin = h.add_origin();
     const exchange_id x = h.acquire(origin);
     const connection_id connection = h.last(kind::dial).connection;
-    h.finish_dial(connection, {.max_streams = 10});
+    h.finish_dial(connection, {.is_multiplexed = true, .max_streams = 10});
     h.done(connection, x, exchange_outcome::refused);
     EXPECT_EQ(h.count(kind::close), 0U);
     EXPECT_EQ(h.stats(origin).idle, 1U);
@@ -326,12 +329,14 @@ TEST(PoolCoreTest, GoawayLetsStreamsEndAndGetsNoNewOnes) {
     const origin_id origin = h.add_origin();
     const exchange_id a = h.acquire(origin);
     const connection_id connection = h.last(kind::dial).connection;
-    h.finish_dial(connection, {.max_streams = 10});
+    h.finish_dial(connection, {.is_multiplexed = true, .max_streams = 10});
+    h.pool.on_first_byte(h.now, connection, a);
+    (void)h.take();
     h.pool.on_draining(h.now, connection);
     h.drain_actions();
-    (void)h.take();
+    EXPECT_EQ(h.count(kind::dial), 1U);
     (void)h.acquire(origin);
-    EXPECT_EQ(h.last(kind::dial).kind, kind::dial);
+    EXPECT_EQ(h.count(kind::dial), 1U);
     EXPECT_EQ(h.count(kind::assign), 0U);
     EXPECT_EQ(h.stats(origin).draining, 1U);
     h.done(connection, a);

@@ -88,14 +88,15 @@ TEST(PoolUpkeepTest, OldIdleConnectionClosesInTime) {
     EXPECT_EQ(h.last(kind::close).reason, close_reason::lifetime);
 }
 
-TEST(PoolUpkeepTest, BusyMultiplexedConnectionRetiresAtItsAge) {
+TEST(PoolUpkeepTest, TheOnlyMultiplexedConnectionThereMayBeRetiresAtItsAge) {
     pool_settings settings = steady_settings();
+    settings.http2.max_connections = 1;
     settings.pool.max_lifetime = 5s;
     pool_harness h(settings);
     const origin_id origin = h.add_origin();
     const exchange_id a = h.acquire(origin);
     const connection_id connection = h.last(kind::dial).connection;
-    h.finish_dial(connection, {.max_streams = 8});
+    h.finish_dial(connection, {.is_multiplexed = true, .max_streams = 8});
     const exchange_id b = h.acquire(origin);
     h.wait(6s);
     h.done(connection, a);

@@ -54,6 +54,13 @@ world_settings draw_settings(std::uint64_t seed) {
     s.first_leases = static_cast<count>(random.below(pool.max_connections + 1));
     s.tls_share = pick(0.0, 0.5, 1.0);
     s.multiplexed_share = pick(0.0, 0.3, 1.0);
+    s.pool.http2.max_connections = pick(16U, 1U, 3U);
+    s.pool.http2.max_streams = pick(1000U, 2U, 50U);
+    if (const std::uint32_t ideal = pick(0U, 1U, 20U); ideal != 0)
+        s.pool.http2.ideal_streams = ideal;
+    s.pool.http2.assumed_streams = pick(100U, 1U, 10U);
+    s.pool.http2.reset_burst = pick(900U, 0U, 5U);
+    s.pool.http2.reset_rate = pick(30U, 1U, 1000U);
     s.service = pick(200us, 2000us, 20'000us);
     s.round_trip = pick(50us, 500us, 5000us);
     // From idling to overload, measured by what the limits could carry.
@@ -116,7 +123,10 @@ void world::begin() {
         origin.streams = chance(settings_.multiplexed_share) ? (chance(0.5) ? 3 : 100) : 1;
         const std::uint32_t own_limit = chance(0.2) ? 3 : 0;
         origin.limit = own_limit != 0 ? own_limit : settings_.pool.pool.max_connections_per_origin;
-        origin.id = core_.add_origin(now_, {.tls = origin.tls, .max_connections = own_limit});
+        const bool may_multiplex = origin.streams > 1 || chance(0.2);
+        origin.id = core_.add_origin(
+            now_,
+            {.tls = origin.tls, .max_connections = own_limit, .may_multiplex = may_multiplex});
         schedule(up_to(500ms), event_kind::mood, {}, {i, 0});
     }
     schedule(0s, event_kind::arrival);
@@ -172,6 +182,9 @@ void world::handle(const event& e) {
         case event_kind::ready: return on_ready(e.connection);
         case event_kind::reset: return on_reset(e.connection);
         case event_kind::goaway: return on_goaway(e.connection);
+        case event_kind::resets_seen: return on_resets_seen(e.connection);
+        case event_kind::streams: return on_streams(e.connection);
+        case event_kind::doubt: return on_doubt(e.connection);
         case event_kind::turn: return on_turn();
         case event_kind::grant: return on_grant();
         case event_kind::recall: return on_recall();
@@ -300,7 +313,7 @@ void world::on_answer(exchange_id id) {
     if (chance(0.5)) input([&] { core_.on_first_byte(now_, on, id); });
     mirror_connection& c = *find(on);
     const bool is_fault = chance(settings_.fault_share);
-    if (x->state == mirror_state::draining && is_fault) {
+    if (x->state == mirror_state::draining && is_fault && !c.is_multiplexed) {
         remove_connection(on, close_reason::drain_limit);
         return input([&] { core_.on_closed(now_, on, close_reason::drain_limit); });
     }
@@ -308,7 +321,7 @@ void world::on_answer(exchange_id id) {
     if (is_fault) {
         outcome =
             chance(0.5) ? core::exchange_outcome::failed : core::exchange_outcome::not_reusable;
-        if (c.max_streams > 1 && chance(0.5)) outcome = core::exchange_outcome::refused;
+        if (c.is_multiplexed && chance(0.5)) outcome = core::exchange_outcome::refused;
     }
     const bool stays =
         outcome == core::exchange_outcome::reusable || outcome == core::exchange_outcome::refused;
@@ -483,15 +496,19 @@ void world::on_ready(connection_id id) {
         return input([&] { core_.on_ready(now_, id, facts); });
     }
     mirror_origin& origin = origins_[c->origin];
+    facts.is_multiplexed = origin.streams > 1;
     facts.max_streams = origin.streams;
     change(*c, [c] { c->phase = mirror_phase::ready; });
-    c->max_streams = origin.streams;
+    c->is_multiplexed = facts.is_multiplexed;
+    c->max_streams = std::min(origin.streams, settings_.pool.http2.max_streams);
     c->ready_at = now_;
     c->idle_since = now_;
     --origin.coming;
     ++totals_.connections;
     if (chance(settings_.fault_share)) schedule(around(20ms), event_kind::reset, id);
     if (chance(settings_.fault_share)) schedule(around(20ms), event_kind::goaway, id);
+    if (c->is_multiplexed && chance(0.3)) schedule(around(5ms), event_kind::streams, id);
+    if (c->is_multiplexed && chance(0.1)) schedule(around(10ms), event_kind::doubt, id);
     input([&] { core_.on_ready(now_, id, facts); });
 }
 
@@ -534,6 +551,53 @@ void world::on_goaway(connection_id id) {
         change(*c, [c] { c->is_leaving = true; });
     }
     input([&] { core_.on_draining(now_, id); });
+}
+
+// What changes the room of a multiplexed connection. One that gets room again rests from then on.
+template <class Change>
+void world::change_room(mirror_connection& c, Change&& how) {
+    const bool had_room = c.has_room();
+    how();
+    if (c.exchanges.empty() && c.has_room() != had_room) c.idle_since = now_;
+}
+
+void world::on_resets_seen(connection_id id) {
+    run_due();
+    mirror_connection* c = find(id);
+    if (c == nullptr) {
+        if (!chance(0.3)) return;
+        ++stale_expected_;
+    } else {
+        change_room(*c, [c] { --c->held; });
+    }
+    input([&] { core_.on_resets_seen(now_, id, 1); });
+}
+
+void world::on_streams(connection_id id) {
+    run_due();
+    mirror_connection* c = find(id);
+    const std::uint32_t choices[] = {0, 1, 3, 100};
+    const std::uint32_t allowed = choices[random_.below(4)];
+    if (c == nullptr) {
+        if (!chance(0.3)) return;
+        ++stale_expected_;
+    } else {
+        change_room(*c,
+                    [&] { c->max_streams = std::min(allowed, settings_.pool.http2.max_streams); });
+        // A peer does not forbid everything for ever.
+        if (allowed < 3 || chance(0.3)) schedule(around(20ms), event_kind::streams, id);
+    }
+    input([&] { core_.on_streams_changed(now_, id, allowed); });
+}
+
+void world::on_doubt(connection_id id) {
+    run_due();
+    mirror_connection* c = find(id);
+    if (c == nullptr) return;
+    change_room(*c, [c] { c->is_in_doubt = !c->is_in_doubt; });
+    schedule(around(c->is_in_doubt ? 5ms : 50ms), event_kind::doubt, id);
+    const bool in_doubt = c->is_in_doubt;
+    input([&] { core_.on_doubt(now_, id, in_doubt); });
 }
 
 // The rest.

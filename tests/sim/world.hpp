@@ -101,7 +101,10 @@ private:
         slice_done,
         ready,  // dials
         reset,
-        goaway,  // connections
+        goaway,
+        resets_seen,
+        streams,
+        doubt,  // connections
         turn,
         grant,
         recall,
@@ -146,14 +149,22 @@ private:
         bool has_carried = false;
         bool is_leaving = false;   ///< GOAWAY, or a fact that rules reuse out.
         bool is_draining = false;  ///< It reads the rest of a cancelled response.
+        bool is_in_doubt = false;
+        bool has_been_silent = false;  ///< A cancelled stream went on: it may be replaced.
+        std::uint32_t held = 0;        ///< Resets whose places are not free yet.
         std::uint32_t origin = 0;
         std::uint32_t max_streams = 1;
+        bool is_multiplexed = false;
         std::uint32_t addresses = 0;
         std::uint32_t next_address = 0;
         std::uint64_t attempts = 0;  ///< Running connects, one bit each.
         time_point ready_at{};
         time_point idle_since{};
         std::vector<std::uint32_t> exchanges;
+
+        [[nodiscard]] bool has_room() const {
+            return exchanges.size() + held < max_streams && !is_in_doubt;
+        }
     };
     enum class origin_mood : std::uint8_t { healthy, refusing, silent, rejecting };
     struct mirror_origin {
@@ -194,6 +205,11 @@ private:
     void on_ready(connection_id id);
     void on_reset(connection_id id);
     void on_goaway(connection_id id);
+    void on_resets_seen(connection_id id);
+    void on_streams(connection_id id);
+    void on_doubt(connection_id id);
+    template <class Change>
+    void change_room(mirror_connection& c, Change&& how);
     void on_turn();
     void on_grant();
     void on_recall();

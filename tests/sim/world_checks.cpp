@@ -179,7 +179,9 @@ void world::apply_dial(const action& a) {
     // A multiplexed one may have begun to leave for its age, which only core knows.
     const std::uint32_t ready = origin.streams == 1 ? origin.ready : 0;
     const std::uint32_t warm_missing = origin.warm_wanted > ready ? origin.warm_wanted - ready : 0;
-    require(++origin.coming <= std::max(origin.waiting, warm_missing),
+    // One multiplexed connection may come up before it is needed.
+    const std::uint32_t spare = origin.streams == 1 ? 0 : 1;
+    require(++origin.coming <= std::max({origin.waiting, warm_missing, spare}),
             "dials in progress never exceed what waits for them");
     require(!is_draining_ || origin.waiting >= origin.coming, "a draining pool dials for waiters");
     ++totals_.dials;
@@ -229,7 +231,7 @@ void world::apply_assign(const action& a) {
     require(c != nullptr && c->phase == mirror_phase::ready, "only to a ready connection");
     require(c->origin == x->origin, "of its origin");
     require(!c->is_leaving, "that is not leaving");
-    require(c->exchanges.size() < c->max_streams, "and has room");
+    require(c->has_room(), "and has room");
     require(now_ < x->bound, "nobody who has expired is assigned");
     require(!x->fresh || !c->has_carried, "a fresh connection is given where one is wanted");
     require(!c->is_draining, "nor reading the rest of a cancelled response");
@@ -255,7 +257,17 @@ void world::apply_drain(const action& a) {
     mirror_connection* c = find(a.connection);
     require(x != nullptr && a.exchange == cancelling_, "only a cancelled exchange is drained");
     require(c != nullptr && x->connection == a.connection, "where it is");
-    require(c->max_streams == 1 && !c->is_leaving, "on a connection worth it");
+    if (c->is_multiplexed) {
+        require(a.value == 0, "a stream goes on without a limit of octets");
+        cancelling_ = {};
+        x->state = mirror_state::draining;
+        c->has_been_silent = true;
+        ++totals_.drained;
+        schedule(std::max<duration>(x->answer_at - now_, {}), event_kind::answer, {}, a.exchange,
+                 x->attempts);
+        return;
+    }
+    require(!c->is_leaving, "on a connection worth it");
     require(settings_.pool.pool.on_cancel != cancel_policy::close, "unless the policy is to close");
     require(a.value == settings_.pool.pool.drain_bytes && a.value != 0, "within the limit");
     cancelling_ = {};
@@ -268,10 +280,14 @@ void world::apply_drain(const action& a) {
 
 void world::apply_reset(const action& a) {
     mirror_connection* c = find(a.connection);
-    require(a.exchange == cancelling_ && find(a.exchange) != nullptr,
+    const mirror_exchange* x = find(a.exchange);
+    require(x != nullptr && x->connection == a.connection, "a stream is reset where it is");
+    require(a.exchange == cancelling_ || x->state == mirror_state::draining,
             "only a cancelled exchange is reset");
-    require(c != nullptr && c->max_streams > 1, "on a multiplexed connection");
-    cancelling_ = {};
+    require(c != nullptr && c->is_multiplexed, "on a multiplexed connection");
+    if (a.exchange == cancelling_) cancelling_ = {};
+    ++c->held;
+    schedule(settings_.round_trip, event_kind::resets_seen, a.connection);
     leave_connection(*c, a.exchange.index);
     end_exchange(a.exchange);
 }
@@ -301,7 +317,9 @@ void world::check_close_reason(const action& a, const mirror_connection& c) {
             is_right = is_idle && now_ >= c.ready_at + pool.max_lifetime * least;
             break;
         case close_reason::not_reusable:
-        case close_reason::peer_error: is_right = is_idle && c.is_leaving; break;
+        case close_reason::peer_error:
+            is_right = is_idle && (c.is_leaving || c.has_been_silent);
+            break;
         case close_reason::cancelled:
             is_right = c.exchanges.size() == 1 && cancelling_.is_valid() &&
                        c.exchanges[0] == cancelling_.index;
@@ -461,7 +479,7 @@ void world::scan_origins() {
         const bool drains = c.is_leaving || c.is_draining;
         if (c.phase != mirror_phase::ready) {
             ++(c.phase == mirror_phase::securing && is_tls ? n.handshaking : n.dialing);
-        } else if (c.exchanges.empty()) {
+        } else if (c.exchanges.empty() && c.has_room()) {
             ++n.idle;
         } else {
             ++(drains ? n.draining : n.active);
