@@ -189,6 +189,7 @@ void implementation::note_useless(connection_record& connection) {
 
 // Resets what has gone on silently for too long, oldest first, as far as the budget goes.
 void implementation::on_silent_due(connection_record& connection) {
+    if (connection.silent == 0) return;  // they have ended by themselves
     time_point next = base::never;
     for (std::uint32_t i = connection.assigned.front(); i != no_index;) {
         const exchange_record& exchange = tables_.exchanges.at(i);

@@ -247,6 +247,21 @@ TEST(PoolStreamsTest, SilentStreamsAreResetAfterTheDrainTimeoutAsTheBudgetComesI
     EXPECT_EQ(h.count(kind::close), 0U);
 }
 
+TEST(PoolStreamsTest, SilentStreamsThatHaveEndedDoNotKeepTheirConnectionFromExpiring) {
+    pool_settings settings = with({.reset_burst = 0});
+    settings.pool.idle_timeout = 3s;
+    settings.pool.jitter = 0;
+    streams_harness h(settings);
+    const exchange_id x = h.acquire(h.origin);
+    const connection_id c = h.finish(100);
+    h.cancel_assigned(c, x);
+    h.done(c, x);
+    h.wait(2900ms);
+    EXPECT_EQ(h.count(kind::close), 0U);
+    h.wait(200ms);
+    EXPECT_EQ(h.last(kind::close).reason, close_reason::idle_timeout);
+}
+
 TEST(PoolStreamsTest, WithoutABudgetSilentStreamsAreResetAfterTheDrainTimeout) {
     streams_harness h(with({.reset_burst = 0, .reset_rate = 0}));
     auto x = h.acquire_many(5);
