@@ -66,7 +66,7 @@ struct origin_stats {
     std::uint64_t queue_timeouts = 0;
     std::uint64_t queue_hopeless = 0;  ///< Failed, or not sent, with `errc::would_miss_deadline`.
     std::uint64_t queue_shed = 0;      ///< Failed with `errc::overloaded`.
-    std::uint64_t streams_reset = 0;  ///< HTTP/2: cancelled, and the peer was told.
+    std::uint64_t streams_reset = 0;   ///< HTTP/2: cancelled, and the peer was told.
 };
 
 struct stats {

@@ -3,8 +3,8 @@
 // Rules.
 //  - An exchange takes the most recently used idle connection, so that what is not needed ages out;
 //    one that was never used before is kept back for exchanges that want a fresh one while a used
-//    one is there. Active ones with room (multiplexed) come first, the one with the fewest exchanges,
-//    so that the others can age out.
+//    one is there. Active ones with room (multiplexed) come first, the one with the fewest
+//    exchanges, so that the others can age out.
 //  - Waiters are kept in the order they came, and can be served from both ends. One that wants a
 //    fresh connection is passed over by connections that have carried an exchange, and keeps its
 //    place.

@@ -5,9 +5,9 @@
 // off: what a touched origin wants is computed anew from its counts, never patched. Outputs go into
 // the ring of actions at once; nothing outside is called.
 //
-// Sources: pool_core.cpp exchanges; pool_streams.cpp multiplexed connections; pool_dials.cpp dials and
-// handshakes; pool_upkeep.cpp deadlines, warm-up, leases and the end; pool_overload.cpp origins that answer nobody in time;
-// pool_report.cpp statistics and the full scan.
+// Sources: pool_core.cpp exchanges; pool_streams.cpp multiplexed connections; pool_dials.cpp dials
+// and handshakes; pool_upkeep.cpp deadlines, warm-up, leases and the end; pool_overload.cpp origins
+// that answer nobody in time; pool_report.cpp statistics and the full scan.
 #pragma once
 
 #include <memory>

@@ -51,7 +51,8 @@ TEST(PoolAllocationTest, MultiplexedWarmExchangesAllocateNothing) {
     pool_harness h;
     const origin_id origin = h.add_origin();
     const exchange_id kept = h.acquire(origin);
-    h.finish_dial(h.last(action_kind::dial).connection, {.is_multiplexed = true, .max_streams = 100});
+    h.finish_dial(h.last(action_kind::dial).connection,
+                  {.is_multiplexed = true, .max_streams = 100});
     const exchange_id also_kept = h.acquire(origin);
     ASSERT_NE(kept, also_kept);
     // The exchange of `run_warm` has index 0; `kept` lives there.

@@ -48,11 +48,23 @@ TEST(StormRulesTest, SlowCallsOnStreamsNeedResets) {
     storm_settings s = slow_calls(100us, 0.10);
     s.max_streams = 100;
     s.warm = 2;
+    s.pool.http2.reset_burst = 1'000'000;
     const outcome reset = play(s);
     EXPECT_GE(reset.goodput, 0.99);
     EXPECT_LE(reset.handshakes, 10U);
     s.resets = false;
     EXPECT_LT(play(s).goodput, 0.95) << "each slow call costs the others their connection";
+}
+
+// Where the peer allows few resets, streams go on silently, on as many connections as they need.
+TEST(StormRulesTest, SlowCallsBeyondTheResetBudgetGoOnSilently) {
+    storm_settings s = slow_calls(150us, 0.10);
+    s.max_streams = 250;
+    s.warm = 1;
+    const outcome o = play(s);
+    EXPECT_GE(o.goodput, 0.999);
+    RecordProperty("handshakes", static_cast<int>(o.handshakes));
+    EXPECT_LE(o.handshakes, 100U);
 }
 
 // Under overload who came last is served first.

@@ -24,7 +24,8 @@ storm_world::storm_world(std::uint64_t seed, const storm_settings& settings)
       offered_(static_cast<std::size_t>(settings.length / bin) + 1),
       served_(offered_.size()) {
     for (std::uint32_t i = 0; i < settings.origins; ++i) {
-        origins_.push_back(core_.add_origin(now_, {.tls = true}));
+        origins_.push_back(
+            core_.add_origin(now_, {.tls = true, .may_multiplex = settings_.max_streams > 1}));
     }
 }
 
@@ -159,6 +160,7 @@ void storm_world::perform(const event& e) {
             }
             break;
         case kind::lost: lose(e.connection); break;
+        case kind::reset_seen: core_.on_resets_seen(now_, e.connection, 1); break;
     }
     settle();
 }
@@ -312,7 +314,11 @@ void storm_world::apply(const action& a) {
             if (link* l = find(a.connection)) {
                 std::erase(l->exchanges, a.exchange);
                 end(a.exchange, false);
-                if (!settings_.resets) schedule(clock_, kind::lost, a.connection);
+                if (settings_.resets) {
+                    schedule(clock_ + settings_.costs.round_trip, kind::reset_seen, a.connection);
+                } else {
+                    schedule(clock_, kind::lost, a.connection);
+                }
             }
             break;
         default: break;
@@ -355,7 +361,10 @@ void storm_world::step(connection_id name) {
     core_.on_slice_done(now_, name, cost, core::slice_outcome::done);
     l->is_ready = true;
     tickets_ += settings_.tickets;
-    core_.on_ready(now_, name, {.resumed = l->is_resumed, .max_streams = settings_.max_streams});
+    core_.on_ready(now_, name,
+                   {.resumed = l->is_resumed,
+                    .is_multiplexed = settings_.max_streams > 1,
+                    .max_streams = settings_.max_streams});
 }
 
 double storm_world::goodput(duration from) const {

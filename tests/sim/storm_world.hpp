@@ -97,7 +97,8 @@ private:
         turn,
         timer,
         restart,
-        lost
+        lost,
+        reset_seen
     };
     struct event {
         time_point when;

@@ -14,6 +14,19 @@ constexpr std::size_t most_addresses = 4;
 
 }  // namespace
 
+void draw_http2(http2_config& http2, base::prng& random) {
+    const auto pick = [&random](auto... choices) {
+        const std::uint32_t all[] = {choices...};
+        return all[random.below(sizeof...(choices))];
+    };
+    http2.max_connections = pick(16U, 1U, 3U);
+    http2.max_streams = pick(1000U, 2U, 50U);
+    if (const std::uint32_t ideal = pick(0U, 1U, 20U); ideal != 0) http2.ideal_streams = ideal;
+    http2.assumed_streams = pick(100U, 1U, 10U);
+    http2.reset_burst = pick(900U, 0U, 5U);
+    http2.reset_rate = pick(30U, 1U, 1000U);
+}
+
 world_settings draw_settings(std::uint64_t seed) {
     base::prng random(seed ^ 0x5e771465);
     const auto pick = [&random](auto... choices) {
@@ -54,13 +67,7 @@ world_settings draw_settings(std::uint64_t seed) {
     s.first_leases = static_cast<count>(random.below(pool.max_connections + 1));
     s.tls_share = pick(0.0, 0.5, 1.0);
     s.multiplexed_share = pick(0.0, 0.3, 1.0);
-    s.pool.http2.max_connections = pick(16U, 1U, 3U);
-    s.pool.http2.max_streams = pick(1000U, 2U, 50U);
-    if (const std::uint32_t ideal = pick(0U, 1U, 20U); ideal != 0)
-        s.pool.http2.ideal_streams = ideal;
-    s.pool.http2.assumed_streams = pick(100U, 1U, 10U);
-    s.pool.http2.reset_burst = pick(900U, 0U, 5U);
-    s.pool.http2.reset_rate = pick(30U, 1U, 1000U);
+    draw_http2(s.pool.http2, random);
     s.service = pick(200us, 2000us, 20'000us);
     s.round_trip = pick(50us, 500us, 5000us);
     // From idling to overload, measured by what the limits could carry.
@@ -536,6 +543,7 @@ void world::on_reset(connection_id id) {
         if (!chance(0.3)) return;
         ++stale_expected_;
     } else {
+        if (c->is_multiplexed) ++origins_[c->origin].failed_dials;
         remove_connection(id, close_reason::peer_error);
     }
     input([&] { core_.on_closed(now_, id, close_reason::peer_error); });
@@ -548,6 +556,8 @@ void world::on_goaway(connection_id id) {
         if (!chance(0.3)) return;
         ++stale_expected_;
     } else {
+        // One that answered nobody counts like a failed dial.
+        if (c->is_multiplexed) ++origins_[c->origin].failed_dials;
         change(*c, [c] { c->is_leaving = true; });
     }
     input([&] { core_.on_draining(now_, id); });
