@@ -41,7 +41,10 @@ public:
 template <class... Args>
 class pending_handler : public pending_call {
 public:
-    void set_result(Args... args) { result_.emplace(std::move(args)...); }
+    template <class... Values>
+    void set_result(Values&&... values) {
+        result_.emplace(std::forward<Values>(values)...);
+    }
     [[nodiscard]] virtual boost::asio::cancellation_slot slot() const = 0;
 
 protected:
@@ -82,19 +85,23 @@ public:
         Handler handler(std::move(handler_));
         auto result = std::move(*this->result_);
         self.reset();  // memory is free again before user code runs
-        auto call = [handler = std::move(handler), result = std::move(result)]() mutable {
-            auto slot = boost::asio::get_associated_cancellation_slot(handler);
-            if (slot.is_connected()) slot.clear();
-            std::apply(std::move(handler), std::move(result));
-        };
         if constexpr (has_executor) {
-            boost::asio::dispatch(work, std::move(call));
+            boost::asio::dispatch(
+                work, [handler = std::move(handler), result = std::move(result)]() mutable {
+                    call(std::move(handler), std::move(result));
+                });
         } else {
-            call();
+            call(std::move(handler), std::move(result));
         }
     }
 
 private:
+    static void call(Handler&& handler, std::tuple<Args...>&& result) {
+        auto slot = boost::asio::get_associated_cancellation_slot(handler);
+        if (slot.is_connected()) slot.clear();
+        std::apply(std::move(handler), std::move(result));
+    }
+
     work_type work_;  // before the handler, which may hold a copy of the executor
     Handler handler_;
 };

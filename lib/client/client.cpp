@@ -62,7 +62,7 @@ std::shared_ptr<cancel_handle> connect_slot(asio::cancellation_slot slot,
 
 }  // namespace
 
-void start_call(client_state& state, call what) {
+void start_call(client_state& state, call&& what) {
     what.started = std::chrono::steady_clock::now();
     ask_for_codings(what.what, state.values().decode);
     failure why;

@@ -75,6 +75,6 @@ private:
 };
 
 /// Checks a call and hands it to the shard of its origin (client.cpp).
-void start_call(client_state& state, call what);
+void start_call(client_state& state, call&& what);
 
 }  // namespace hearth::detail

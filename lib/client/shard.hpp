@@ -72,7 +72,7 @@ public:
     // From any thread.
     /// Runs `work` in a turn: now if this is the shard's own thread between turns, else posted.
     template <class Work>
-    void submit(Work work);
+    void submit(Work&& work);
     /// The same for handles, which may outlive the client and its threads.
     template <class Work>
     void submit_late(Work work);
@@ -133,8 +133,8 @@ private:
     void flush_links();
     void call_handlers();
     void post_handlers();
-    template <class... Args>
-    void complete(handler_ptr<Args...> handler, Args... args);
+    template <class... Args, class... Values>
+    void complete(handler_ptr<Args...> handler, Values&&... values);
     origin_id intern(const pool_key& key);
     void want_leases(std::uint32_t count);
 

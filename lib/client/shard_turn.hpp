@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <chrono>
+#include <type_traits>
 #include <utility>
 
 #include "client/shard.hpp"
@@ -30,13 +31,14 @@ void shard::enter(Work&& work) {
 }
 
 template <class Work>
-void shard::submit(Work work) {
+void shard::submit(Work&& work) {
     if (settings_.own_context && std::this_thread::get_id() == thread_.load() && !in_turn_) {
         turn(work);
         post_handlers();  // never from inside the caller's call
         return;
     }
-    boost::asio::post(executor_, [self = shared_from_this(), work = std::move(work)]() mutable {
+    boost::asio::post(executor_, [self = shared_from_this(),
+                                  work = std::decay_t<Work>(std::forward<Work>(work))]() mutable {
         self->enter(work);
     });
 }
@@ -57,10 +59,10 @@ void shard::submit_late(Work work) {
                       });
 }
 
-template <class... Args>
-void shard::complete(handler_ptr<Args...> handler, Args... args) {
+template <class... Args, class... Values>
+void shard::complete(handler_ptr<Args...> handler, Values&&... values) {
     if (!handler) return;
-    handler->set_result(std::move(args)...);
+    handler->set_result(std::forward<Values>(values)...);
     handlers_.push(std::move(handler));
 }
 

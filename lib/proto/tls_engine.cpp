@@ -250,12 +250,13 @@ tls_engine::read_result tls_engine::implementation::decrypt(std::span<std::byte>
 
 tls_engine::read_result tls_engine::implementation::read_records(std::span<std::byte> plain) {
     read_result result;
-    clear_openssl_errors();
+    bool is_clear = false;
     while (result.size < plain.size()) {
         if (!has_record()) {  // saves the call that would find nothing
             result.status = tls_status::want_input;
             return result;
         }
+        if (!std::exchange(is_clear, true)) clear_openssl_errors();
         std::size_t count = 0;
         const auto rest = plain.subspan(result.size);
         const int outcome = SSL_read_ex(ssl(), rest.data(), rest.size(), &count);
