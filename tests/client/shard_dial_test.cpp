@@ -66,7 +66,7 @@ TEST(ShardDialTest, WaitersAreServedWhenTheOriginComesBack) {
 TEST(ShardDialTest, OneFailedDialDoesNotFailTheWaiters) {
     testing::origin origin;
     config values = trusting(origin.ca_pem());
-    values.timeouts.handshake = 100ms;
+    values.timeouts.handshake = 1s;
     client subject(values);
     origin.set_silent(true);
     const awaited_response first = begin_send(subject, get(origin.url("/d/0")));
