@@ -100,9 +100,16 @@ def restart(args, say):
         first = next((when for when, line in lines
                       if when > back and line.get("ok", 0) > 0 and "tenth" in line), None)
         recoveries.append(None if first is None else first - back)
-    return {"restarts": restarts, **lines[-1][1],
-            "slowest_recovery_s": round(max(r for r in recoveries if r is not None), 2),
-            "never_recovered": sum(1 for r in recoveries if r is None)}
+    total = lines[-1][1]
+    lost = sum(1 for r in recoveries if r is None)
+    if total["failed_unsent"]:
+        raise RuntimeError(f"{total['failed_unsent']} calls failed that could have been repeated")
+    if lost:
+        raise RuntimeError(f"no answer after {lost} of {restarts} restarts")
+    if total["fds_last"] > total["fds_first"] + 64:  # a connection of each caller
+        raise RuntimeError(f"descriptors: {total['fds_first']} before, {total['fds_last']} after")
+    return {"restarts": restarts, **total,
+            "slowest_recovery_s": round(max(recoveries), 2), "never_recovered": lost}
 
 
 SCENARIOS = {"million": million, "restart": restart}

@@ -78,6 +78,7 @@ class Comparison:
     def __init__(self, args, name, progress):
         self.args, self.name, self.progress = args, name, progress
         self.scenario = scenarios.COMPARISONS[name](args.smoke)
+        self.scenario["cases"] = [c for c in self.scenario["cases"] if args.case in c["name"]]
         every = clients.all_clients(args.build)
         self.clients = {n: every[n] for n in args.clients if every[n].is_there()}
         self.failures = []
@@ -88,7 +89,7 @@ class Comparison:
                 for _ in range(rounds) for client in self.clients]
 
     def measure(self):
-        most = max(case.get("bytes", 0) for case in self.scenario["cases"])
+        most = max((case.get("bytes", 0) for case in self.scenario["cases"]), default=0)
         nginx = Nginx(self.args.origin_cpu, body_bytes=most)
         with open(os.path.join(nginx.dir, "upload"), "wb") as out:
             out.truncate(most)
@@ -191,6 +192,7 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--restarts", type=int, default=50)
     parser.add_argument("--clients", default="floor,hearth,beast,libcurl,go,undici,wrk,h2load")
+    parser.add_argument("--case", default="", help="only the cases with this in their name")
     parser.add_argument("--no-strace", action="store_true", help="count no system calls")
     parser.add_argument("--client-cpu", type=int, default=0)
     parser.add_argument("--origin-cpu", type=int, default=max(0, (os.cpu_count() or 1) - 1))

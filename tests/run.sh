@@ -10,6 +10,6 @@ cd "$hearth_root"
 
 hearth_packages build test
 hearth_configure build
-hearth_build build
+hearth_build build meson-test-prereq  # what the tests need; .ci/run builds the rest
 say "running the tests"
 python3 tests/run_suites.py build "$@"
