@@ -80,6 +80,12 @@ struct pool_config {
     std::uint64_t drain_bytes = 256 * 1024;
     milliseconds drain_timeout{2'000};
     std::uint32_t max_draining_per_origin = 1024;
+    /// Connections to each origin that are kept ready for the next burst: what is lost or retires
+    /// is dialled anew in the background, one dial at a time, when no waiter needs the place, with
+    /// the back-off of failed dials, and only while the origin has answered within `max_lifetime`.
+    /// Range 0..`max_connections_per_origin`, at most `max_idle_per_origin`. Default 0: an origin
+    /// nobody asks costs nothing.
+    std::uint32_t min_ready = 0;
 };
 
 struct handshake_config {

@@ -123,6 +123,14 @@ void checker::check_pool() {
                       ") is above pool.max_connections_per_origin (" +
                       text_of(pool.max_connections_per_origin) + ") and can never be reached.");
     }
+    const std::uint32_t most_ready =
+        std::min(pool.max_connections_per_origin,
+                 pool.max_idle_per_origin.value_or(pool.max_connections_per_origin));
+    if (pool.min_ready > most_ready) {
+        contradiction("pool.min_ready (" + text_of(pool.min_ready) + ") is above " +
+                      text_of(most_ready) +
+                      ", what pool.max_connections_per_origin and pool.max_idle_per_origin leave.");
+    }
     count("pool.max_waiters", pool.max_waiters, 0, 10'000'000);
     if (!(pool.jitter >= 0.0 && pool.jitter <= 0.9)) {  // Not a number is out of range, too.
         contradiction("pool.jitter is " + std::to_string(pool.jitter) +

@@ -45,6 +45,8 @@ public:
 
     [[nodiscard]] bool is_silent(time_point now) const;
     [[nodiscard]] duration typical() const { return typical_; }
+    /// The last answer that reached a live caller; `time_point::min()` if none did.
+    [[nodiscard]] time_point last_answer() const { return last_answer_; }
     /// A low estimate of a TCP connect.
     [[nodiscard]] duration round_trip() const { return round_trip_; }
     [[nodiscard]] duration least(time_point now) const;

@@ -36,6 +36,8 @@ void implementation::begin_dial(origin_record& origin) {
     origin.pool.add(tables_, connection);
     origin.backoff.on_probe(now_, backoff_bounds_);
     if (origin.is_rationed) origin.ration.take(now_, ration_interval(origin));
+    const bool is_refill = origin.pool.waiters() == 0 && origin.warm_target <= origin.pool.ready();
+    if (is_refill) origin.refill.take(now_, ration_interval(origin));
     ++origin.counters->opened;
     arm(connection, timed_kind::dial, connection.dial.deadline());
     emit({.kind = action_kind::dial, .connection = id, .origin = origin.id});
@@ -301,6 +303,11 @@ void implementation::forget(connection_record& connection, close_reason reason) 
     ++origin.counters->closed_by_reason[static_cast<std::size_t>(reason)];
     if (connection.is_handshake_complete && !connection.has_carried) {
         ++origin.counters->handshakes_wasted;
+    }
+    // An origin that closes what it was not asked on would be dialled for ever.
+    const bool is_unwanted = reason == close_reason::peer || reason == close_reason::peer_error;
+    if (is_unwanted && !connection.has_carried) {
+        origin.refill.take(now_ + settings_.pool.max_backoff, settings_.pool.max_backoff);
     }
     limits_.close(connection.origin);
     origin.no_descriptors_until = time_point::min();  // this one's is free

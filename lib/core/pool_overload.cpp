@@ -38,7 +38,7 @@ void implementation::note_answer(connection_record& connection, exchange_record&
         origin.counters->handshake_cpu_useful += connection.handshake_cpu;
     }
     origin.answers.on_answer(now_, now_ - exchange.since);
-    if (origin.is_rationed) touch(origin);
+    if (origin.is_rationed || origin.pool.ready() < settings_.pool.min_ready) touch(origin);
 }
 
 // Decides anew whether dials to `origin` are rationed. Only origins somebody waits for share what

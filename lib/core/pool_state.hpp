@@ -53,6 +53,7 @@ struct origin_record {
     origin_settings settings;
     core::backoff backoff;
     dial_ration ration;
+    dial_ration refill;  ///< Of dials nobody waits for.
     queue_watch queue;
     std::uint64_t lost_waiters = 0;              ///< That ran out of time.
     std::uint32_t late_ones = 0;                 ///< Exchanges that could not be answered in time.
@@ -203,6 +204,7 @@ private:
     [[nodiscard]] time_point dial_hold(const origin_record& origin) const;
     [[nodiscard]] std::uint32_t room_to_make(const origin_record& origin) const;
     [[nodiscard]] std::uint32_t dials_allowed(const origin_record& origin) const;
+    [[nodiscard]] time_point refill_at(const origin_record& origin) const;
     [[nodiscard]] demand demand_of(const origin_record& origin) const;
     void balance(origin_record& origin);
     void hand_out();

@@ -102,7 +102,11 @@ void implementation::balance(origin_record& origin) {
     time_point again = base::never;
     const bool wants_dials =
         uncovered(origin) != 0 || origin.warm_target > origin.pool.ready() || origin.wants_spare;
+    const time_point refill = refill_at(origin);
     if (wants_dials && dial_hold(origin) > now_) again = dial_hold(origin);
+    if (std::max(refill, dial_hold(origin)) > now_ && refill != base::never) {
+        again = std::min(again, std::max(refill, dial_hold(origin)));
+    }
     const std::uint32_t waiter = origin.pool.first_waiter(tables_);
     if (waiter != no_index && origin.backoff.failures() >= 2 &&
         limits_.count(origin.id.index) == 0) {
@@ -164,6 +168,17 @@ std::uint32_t implementation::dials_allowed(const origin_record& origin) const {
     return most > coming ? static_cast<std::uint32_t>(most - coming) : 0;
 }
 
+// When `min_ready` calls for a dial, `never` if it does not: one at a time, at a tenth of a core,
+// behind all others, and of what is free only. Asking for leases would close what rests elsewhere,
+// which would then be refilled in turn.
+time_point implementation::refill_at(const origin_record& origin) const {
+    if (origin.pool.ready() >= settings_.pool.min_ready || is_draining_) return base::never;
+    const time_point last = origin.answers.last_answer();
+    const bool is_used = last != time_point::min() && now_ - last <= settings_.pool.max_lifetime;
+    if (!is_used || origin.pool.coming() != 0 || !limits_.has_lease()) return base::never;
+    return std::max(origin.refill.next(), now_);
+}
+
 implementation::demand implementation::demand_of(const origin_record& origin) const {
     if (dial_hold(origin) > now_) return {};
     const std::uint32_t room = limits_.room(origin.id.index);
@@ -172,7 +187,8 @@ implementation::demand implementation::demand_of(const origin_record& origin) co
     const std::uint32_t for_waiters = std::min(uncovered(origin), room + room_to_make(origin));
     const std::uint32_t missing_warm = origin.warm_target > ready ? origin.warm_target - ready : 0;
     const std::uint32_t for_warm = missing_warm > coming ? missing_warm - coming : 0;
-    const std::uint32_t spare = origin.wants_spare && coming == 0 ? 1 : 0;
+    const bool wants_one = origin.wants_spare || refill_at(origin) <= now_;
+    const std::uint32_t spare = wants_one && coming == 0 ? 1 : 0;
     const std::uint32_t unasked = std::min(std::max(for_warm, spare), room);
     demand wanted{for_waiters, std::max(for_waiters, unasked)};
     const std::uint32_t allowed = std::min(dials_allowed(origin), dials_for_streams(origin));

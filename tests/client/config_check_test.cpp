@@ -38,6 +38,7 @@ const bad_config out_of_range[] = {
     {"pool.drain_bytes", [](config& c) { c.pool.drain_bytes = 1ULL << 40; }},
     {"pool.drain_timeout", [](config& c) { c.pool.drain_timeout = milliseconds(0); }},
     {"pool.max_draining_per_origin", [](config& c) { c.pool.max_draining_per_origin = ~0U; }},
+    {"pool.min_ready", [](config& c) { c.pool.min_ready = 257; }},
     {"handshake.max_concurrent", [](config& c) { c.handshake.max_concurrent = 0; }},
     {"overload.target", [](config& c) { c.overload.target = milliseconds(0); }},
     {"overload.interval", [](config& c) { c.overload.interval = milliseconds(0); }},

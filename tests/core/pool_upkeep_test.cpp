@@ -607,5 +607,92 @@ TEST(PoolUpkeepTest, ShutDownClosesEverythingAndForgetsWaiters) {
     EXPECT_EQ(h.stats(origin).opened, h.stats(origin).closed);
 }
 
+// Connections kept ready.
+
+struct refilled {
+    explicit refilled(std::uint32_t min_ready, pool_settings settings = {})
+        : h([&] {
+              settings.pool.jitter = 0;
+              settings.pool.min_ready = min_ready;
+              return settings;
+          }()) {
+        origin = h.add_origin();
+        h.make_idle(origin);
+    }
+    // Finishes the dials that come within `time`.
+    std::vector<connection_id> dials_within(duration time) {
+        std::vector<connection_id> made;
+        for (duration at{}; at < time; at += 1ms) {
+            h.wait(1ms);
+            const auto all = h.all(kind::dial);
+            EXPECT_LE(all.size(), seen + 1) << "one at a time";
+            for (; seen < all.size(); ++seen) {
+                h.finish_dial(all[seen].connection);
+                made.push_back(all[seen].connection);
+            }
+        }
+        return made;
+    }
+    pool_harness h;
+    origin_id origin;
+    std::size_t seen = 1;
+};
+
+TEST(PoolUpkeepTest, KeepsConnectionsReadyOnceAnOriginIsUsed) {
+    refilled r(3);
+    EXPECT_EQ(r.dials_within(100ms).size(), 2U);
+    EXPECT_EQ(r.h.stats(r.origin).idle, 3U);
+    pool_settings settings;
+    settings.pool.min_ready = 3;
+    pool_harness unused(settings);
+    (void)unused.add_origin();
+    unused.wait(1s);
+    EXPECT_EQ(unused.count(action_kind::dial), 0U);
+}
+
+TEST(PoolUpkeepTest, RefillsWhatIsLostButNotForAnOriginThatClosesIt) {
+    refilled r(2);
+    const exchange_id exchange = r.h.acquire(r.origin);
+    const connection_id used = r.h.last(action_kind::assign).connection;
+    r.h.done(used, exchange);
+    EXPECT_EQ(r.dials_within(50ms).size(), 1U);
+    r.h.closed(used);
+    EXPECT_EQ(r.dials_within(50ms).size(), 1U);
+    // From now on each is closed before it was used.
+    std::size_t dials = 0;
+    for (int i = 0; i < 100; ++i) {
+        for (const connection_id unused : r.dials_within(50ms)) {
+            ++dials;
+            r.h.closed(unused);
+        }
+    }
+    EXPECT_LE(dials, 7U) << "one each `max_backoff`";
+}
+
+TEST(PoolUpkeepTest, RefillEndsWithTheUseOfTheOrigin) {
+    refilled r(2);
+    for (int i = 0; i < 20; ++i) {  // all close when idle for a minute
+        (void)r.dials_within(50ms);
+        r.h.wait(1min);
+    }
+    EXPECT_GT(r.seen, 10U);
+    EXPECT_EQ(r.h.stats(r.origin).open, 0U) << "ten minutes later nobody needs them";
+}
+
+TEST(PoolUpkeepTest, RefillTakesNoPlaceThatIsNotFree) {
+    pool_settings settings;
+    settings.pool.max_connections = 2;
+    settings.pool.max_connections_per_origin = 2;
+    refilled r(2, settings);
+    const origin_id other = r.h.add_origin();
+    const exchange_id busy = r.h.acquire(other);
+    r.h.finish_dial(r.h.last(action_kind::dial).connection);
+    (void)r.h.take();
+    r.h.wait(1s);
+    EXPECT_EQ(r.h.count(kind::dial), 0U);
+    EXPECT_EQ(r.h.count(kind::want_lease), 0U);
+    EXPECT_EQ(r.h.last(kind::fail).exchange, exchange_id{}) << busy.index;
+}
+
 }  // namespace
 }  // namespace hearth::core

@@ -98,6 +98,24 @@ TEST(StormRulesTest, FailingOriginNeedsABudgetOfRepeats) {
     EXPECT_GT(asked(s), 1.7);
 }
 
+// Connections are kept ready: a burst after a quiet time finds them, though all were lost in it.
+TEST(StormRulesTest, BurstAfterARestartNeedsConnectionsKeptReady) {
+    storm_settings s = restarted(100us);
+    s.first_answer = 5ms;
+    s.deadline = 15ms;
+    s.quiet = 2s;
+    s.length = 3500ms;
+    const auto burst = [](const storm_settings& settings) {
+        storm_world world(1, settings);
+        world.run();
+        return world.goodput(settings.disturbed_at + settings.quiet);
+    };
+    s.pool.pool.min_ready = 100;
+    EXPECT_GE(burst(s), 0.999);
+    s.pool.pool.min_ready = 0;
+    EXPECT_LT(burst(s), 0.99);
+}
+
 // Tickets resume: what a restart costs is less.
 TEST(StormRulesTest, RestartNeedsTickets) {
     storm_settings s = restarted(200us);

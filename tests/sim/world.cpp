@@ -50,6 +50,9 @@ world_settings draw_settings(std::uint64_t seed) {
     pool.drain_bytes = pick(0ULL, 100'000ULL, 100'000ULL);
     pool.drain_timeout = pick(0ms, 20ms, 500ms);
     pool.max_draining_per_origin = pick(0U, 2U, 1024U);
+    pool.min_ready = std::min(pick(0U, 0U, 3U), pool.max_connections_per_origin);
+    if (pool.max_idle_per_origin)
+        pool.min_ready = std::min(pool.min_ready, *pool.max_idle_per_origin);
     s.pool.handshake.max_concurrent = pick(1U, 2U, 16U);
     s.pool.handshake.slices_per_turn = pick(1U, 4U);
     s.pool.overload.ration_dials = pick(true, true, false);

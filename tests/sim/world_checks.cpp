@@ -181,7 +181,8 @@ void world::apply_dial(const action& a) {
     const std::uint32_t warm_missing = origin.warm_wanted > ready ? origin.warm_wanted - ready : 0;
     // One multiplexed connection may come up before it is needed.
     const std::uint32_t spare = origin.streams == 1 ? 0 : 1;
-    require(++origin.coming <= std::max({origin.waiting, warm_missing, spare}),
+    const std::uint32_t refill = ready < settings_.pool.pool.min_ready ? 1 : 0;
+    require(++origin.coming <= std::max({origin.waiting, warm_missing, spare, refill}),
             "dials in progress never exceed what waits for them");
     require(!is_draining_ || origin.waiting >= origin.coming, "a draining pool dials for waiters");
     ++totals_.dials;
