@@ -180,6 +180,7 @@ private:
     void on_end(live_exchange& x, link& l, bool reusable);
     void attempt_failed(link& l, errc code, std::string detail, bool lost);
     void fail_assigned(exchange_id id, boost::system::error_code error, std::string detail);
+    void fail_body_limit(exchange_id id, std::uint64_t limit);
     void complete_exchange(exchange_id id, boost::system::error_code error);
     void complete_streamed(live_exchange& x, boost::system::error_code error);
     void describe_failure(live_exchange& x, boost::system::error_code error,

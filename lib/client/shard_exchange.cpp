@@ -1,5 +1,6 @@
 // shard, exchanges: from a call to its completion.
 #include <boost/asio/error.hpp>
+#include <charconv>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -33,6 +34,15 @@ private:
     unsigned status_;
     headers fields_;
 };
+
+/// The octets of body that a response head announces; 0 if it does not, or none can come.
+std::uint64_t announced_body(const live_exchange& x) {
+    if (x.what.method == method::head || x.result.status == 204 || x.result.status == 304) return 0;
+    const auto text = x.result.headers.find("content-length");
+    std::uint64_t size = 0;
+    if (text) (void)std::from_chars(text->data(), text->data() + text->size(), size);
+    return size;
+}
 
 }  // namespace
 
@@ -304,6 +314,15 @@ void shard::on_head(live_exchange& x, link& l, proto::event& e) {
     x.result.headers = std::move(e.head->headers);
     x.result.decoded_from = std::move(e.head->decoded_from);
     set_phase(x, l.exchange, config_.timeouts.body_idle, errc::body_idle_timeout);
+    // What is announced to be too large is not waited for.
+    const std::uint64_t limit = x.what.max_body_bytes.value_or(config_.max_body_bytes);
+    if (!x.decoding && announced_body(x) > limit) fail_body_limit(l.exchange, limit);
+}
+
+void shard::fail_body_limit(exchange_id id, std::uint64_t limit) {
+    fail_assigned(
+        id, errc::body_limit,
+        "The response body is larger than the limit of " + std::to_string(limit) + " octets.");
 }
 
 /// False: the link is gone.
@@ -325,9 +344,7 @@ bool shard::on_data(live_exchange& x, link& l, std::span<const std::byte> data) 
     }
     const std::uint64_t limit = x.what.max_body_bytes.value_or(config_.max_body_bytes);
     if (data.size() > limit - x.result.body.size()) {
-        fail_assigned(
-            l.exchange, errc::body_limit,
-            "The response body is larger than the limit of " + std::to_string(limit) + " octets.");
+        fail_body_limit(l.exchange, limit);
         return true;
     }
     x.result.body.append(reinterpret_cast<const char*>(data.data()), data.size());
