@@ -45,6 +45,7 @@ struct options {
     std::uint64_t concurrency = 0;
     std::uint64_t requests = 0;
     std::uint64_t warmup = 0;
+    bool http2 = false;
     std::string upload;
     std::string sink_path;  // Empty: bodies are dropped.
     bool uses_new_connections = false;
@@ -65,8 +66,8 @@ options parse(int count, char** values) {
             result.ca = given.take_value();
         else if (option == "--proto") {
             const std::string proto = given.take_value();
-            if (proto == "h2") bench::unsupported("--proto h2");
-            if (proto != "h1") bench::usage_error("--proto is h1 or h2.");
+            if (proto != "h1" && proto != "h2") bench::usage_error("--proto is h1 or h2.");
+            result.http2 = proto == "h2";
         } else if (option == "--concurrency")
             result.concurrency = given.take_number(1, 1'000'000);
         else if (option == "--requests")
@@ -111,6 +112,7 @@ hearth::config make_config(const options& given) {
     config.pool.max_connections_per_origin = static_cast<std::uint32_t>(wanted);
     config.pool.max_waiters = 1'000'000;
     config.io.threads = given.threads;
+    if (given.http2) config.protocol = hearth::protocol_policy::http2_only;
     config.tls.profile =
         hearth::tls_profile::make({.ca_file = given.ca, .session_resumption = given.resumes});
     return config;

@@ -58,6 +58,7 @@ struct options {
     std::uint64_t parallel = 1;
     bool decodes = false;
     bool follows = false;
+    bool offers_http2 = false;
     std::vector<hearth::name_override> overrides;
     std::vector<wanted_request> requests{1};
 };
@@ -104,7 +105,7 @@ bool take_common_option(std::string_view option, bench::arguments& given, option
     } else if (option == "--resolve") {
         result.overrides.push_back(parse_resolve(given.take_value()));
     } else if (option == "--h2") {
-        bench::unsupported(option);
+        result.offers_http2 = true;
     } else {
         return false;
     }
@@ -221,6 +222,7 @@ private:
     static hearth::config make_config(const options& given) {
         hearth::config config;
         config.io.threads = 1;
+        if (given.offers_http2) config.protocol = hearth::protocol_policy::automatic;
         config.dns.overrides = given.overrides;
         config.max_body_bytes = ~0ULL;
         config.decode.enabled = given.decodes;
@@ -233,6 +235,9 @@ private:
     hearth::request to_request(const wanted_request& one) {
         hearth::request request;
         request.url = one.url;
+        if (given_.offers_http2 && one.url.starts_with("http://")) {
+            request.protocol = hearth::protocol_policy::http2_only;  // prior knowledge
+        }
         request.method = hearth::method(one.method);
         if (one.body) request.body = *one.body;
         for (const std::string& header : one.headers) {

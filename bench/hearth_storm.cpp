@@ -48,6 +48,7 @@ struct options {
     std::uint64_t warm = 0;
     double stall_at_s = -1;
     std::uint64_t stall_for_ms = 0;
+    bool http2 = false;
 };
 
 double take_real(bench::arguments& given, std::string_view option, double high) {
@@ -90,7 +91,7 @@ options parse(int count, char** values) {
         } else if (option == "--seed") {
             result.seed = given.take_number(0, UINT64_MAX);
         } else if (option == "--h2") {
-            bench::unsupported("--h2");
+            result.http2 = true;
         } else {
             given.refuse();
         }
@@ -120,6 +121,7 @@ hearth::config make_config(const options& given) {
     const std::uint32_t possible = bench::raise_descriptor_limit();
     hearth::config config;
     config.io.threads = 1;
+    if (given.http2) config.protocol = hearth::protocol_policy::http2_only;
     config.pool.max_connections = std::min<std::uint32_t>(possible, 60'000);
     config.pool.max_connections_per_origin = given.max_conns == 0
                                                  ? config.pool.max_connections

@@ -32,14 +32,6 @@ enum class cancel_policy : std::uint8_t {
     close,     ///< Close.
 };
 
-/// Which HTTP versions an origin is spoken to in. Part of what tells connections apart.
-enum class protocol_policy : std::uint8_t {
-    http1_only,  ///< HTTP/1.1; ALPN offers nothing else.
-    automatic,   ///< Over TLS what ALPN chooses of h2 and http/1.1, on plaintext HTTP/1.1.
-    http2_only,  ///< HTTP/2: by ALPN over TLS, with prior knowledge on plaintext (RFC 9113 3.3). An
-                 ///< origin that chooses otherwise is `errc::handshake_failed`.
-};
-
 struct pool_config {
     /// Connections to one origin, dials in progress included; never overshot. Range 1..1,000,000.
     /// Reached: exchanges wait. Default 256: enough for 256 concurrent HTTP/1.1 exchanges.

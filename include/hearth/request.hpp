@@ -85,6 +85,14 @@ struct route {
     bool operator==(const route&) const = default;
 };
 
+/// Which HTTP versions an origin is spoken to in. Part of what tells connections apart.
+enum class protocol_policy : std::uint8_t {
+    http1_only,  ///< HTTP/1.1; ALPN offers nothing else.
+    automatic,   ///< Over TLS what ALPN chooses of h2 and http/1.1, on plaintext HTTP/1.1.
+    http2_only,  ///< HTTP/2: by ALPN over TLS, with prior knowledge on plaintext (RFC 9113 3.3). An
+                 ///< origin that chooses otherwise is `errc::handshake_failed`.
+};
+
 /// One exchange as the caller wants it. The URL is parsed at send: a bad one is an error, not a
 /// throw.
 struct request {
@@ -116,6 +124,9 @@ struct request {
     std::optional<std::uint32_t> max_attempts{};
     /// Called for each 1xx response but 101, on a thread of the client; must not block.
     std::function<void(unsigned status, const hearth::headers&)> on_informational{};
+    /// Overrides `config::protocol`. Under `automatic`, a request with `upgrade`, and CONNECT, keep
+    /// to HTTP/1.1.
+    std::optional<protocol_policy> protocol{};
 };
 
 HEARTH_END_NAMESPACE

@@ -78,6 +78,9 @@ private:
     std::shared_ptr<shard> owner_;
 };
 
+/// Attempts of one exchange that peers may leave unprocessed.
+inline constexpr std::uint32_t max_moves = 5;
+
 enum class exchange_stage : std::uint8_t { waiting, assigned, detached };
 
 struct live_exchange {
@@ -92,6 +95,7 @@ struct live_exchange {
     live_exchange(const live_exchange&) = delete;
     live_exchange& operator=(const live_exchange&) = delete;
 
+    exchange_id id;  // its own
     request what;
     target where;
     origin_id origin;
@@ -106,6 +110,10 @@ struct live_exchange {
 
     exchange_stage stage = exchange_stage::waiting;
     connection_id connection;
+    std::uint32_t place = 0;     // HTTP/2: in its link's `streams`
+    std::uint32_t moves = 0;     // attempts that no peer processed
+    std::uint64_t received = 0;  // HTTP/2: octets of body from the engine
+    std::uint64_t credited = 0;  // of these, given back to the stream's window
     std::uint32_t stale_retries = 0;
     bool connection_reused = false;
     bool request_complete = false;

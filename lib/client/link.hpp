@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/deadline_queue.hpp"
 #include "base/id.hpp"
 #include "base/time.hpp"
 #include "hearth/response.hpp"
@@ -34,7 +35,7 @@ struct link {
     std::string connect_detail;               // what each failed attempt said
     boost::system::error_code connect_error;  // of the last failed attempt
 
-    exchange_id exchange;          // the one it carries, dead if none
+    exchange_id exchange;          // HTTP/1.1: the one it carries, dead if none
     std::uint32_t served = 0;      // exchanges assigned so far
     bool ready = false;            // usable: core was told
     bool paused = false;           // its exchange's reader is slow: nothing is read
@@ -42,6 +43,20 @@ struct link {
     bool closing = false;          // core was told that it ends, its `close` is on the way
     bool flight_reported = false;  // core knows that a slice can run
     connection_info info;
+
+    // HTTP/2.
+    std::vector<exchange_id> streams;  // those it carries, in no order
+    std::uint32_t resets_unseen = 0;   // since the last ping
+    std::uint32_t resets_pinged = 0;   // that the ping on its way covers
+    bool ping_pending = false;         // one is on its way
+    bool in_doubt = false;             // asked for a sign of life
+    std::uint64_t pings = 0;
+    std::string last_words;           // debug data of a GOAWAY
+    base::deadline_handle timer = 0;  // when to look whether it lives
+    base::time_point heard;           // octets came last
+    base::time_point pinged;          // last
+    base::time_point refilled;        // its allowances, last
+    [[nodiscard]] bool is_http2() const { return wire && wire->http2() != nullptr; }
 
     base::time_point dial_began;
     base::time_point resolved;

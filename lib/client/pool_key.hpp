@@ -17,6 +17,7 @@ struct pool_key {
     hearth::origin origin;
     std::shared_ptr<const tls_profile> profile;  ///< Null on plaintext.
     hearth::route route;
+    protocol_policy protocol = protocol_policy::http1_only;
 
     bool operator==(const pool_key&) const = default;
 };
@@ -30,6 +31,7 @@ struct pool_key_hash {
         boost::hash_combine(seed, key.route.connect_host);
         boost::hash_combine(seed, key.route.connect_port);
         boost::hash_combine(seed, key.route.unix_path);
+        boost::hash_combine(seed, static_cast<unsigned>(key.protocol));
         return seed;
     }
 };

@@ -63,6 +63,13 @@ pool_key make_pool_key(const origin& where, const request& what, const config& v
                                            : tls_profile::system_default();
     }
     key.route = what.route ? *what.route : values.route;
+    key.protocol = what.protocol.value_or(values.protocol);
+    if (key.protocol == protocol_policy::automatic) {
+        // Only TLS can negotiate, and these two need a connection of their own.
+        const bool keeps_to_http1 =
+            what.method == method::connect || what.headers.contains("upgrade");
+        if (!where.tls || keeps_to_http1) key.protocol = protocol_policy::http1_only;
+    }
     return key;
 }
 
@@ -109,7 +116,7 @@ void shard::finish_turn() {
     }
     if (closed_) return;
     if (!timer_) timer_.emplace(executor_, weak_from_this());
-    timer_->arm(std::min(core_.next_deadline(), exchange_times_.next()));
+    timer_->arm(std::min({core_.next_deadline(), exchange_times_.next(), link_times_.next()}));
     if (core_.wants_turn() && !slices_posted_) {
         // Behind everything that is ready now: established connections go first.
         slices_posted_ = true;
@@ -139,9 +146,14 @@ void shard::perform(const core::action& action) {
         case core::action_kind::drain:
             if (live_exchange* x = exchanges_.find(action.exchange)) {
                 x->discard_limit = action.value;
+                link* l = find_link(action.connection);
+                if (l != nullptr && l->is_http2()) {
+                    l->wire->http2()->discard(action.exchange);
+                    touch(*l);
+                }
             }
             break;
-        case core::action_kind::reset: HEARTH_ASSERT(false); break;  // HTTP/2 only
+        case core::action_kind::reset: perform_reset(action); break;
         case core::action_kind::close: perform_close(action); break;
         case core::action_kind::fail: perform_fail(action); break;
         case core::action_kind::warmed: perform_warmed(action); break;
@@ -218,6 +230,11 @@ void shard::perform_close(const core::action& action) {
         HEARTH_ASSERT(x->stage == exchange_stage::detached);
         end_exchange(l->exchange);
     }
+    while (!l->streams.empty()) {
+        const exchange_id id = l->streams.back();
+        end_exchange(id);
+        if (!l->streams.empty() && l->streams.back() == id) l->streams.pop_back();
+    }
     if (l->ready) {
         l->wire->shut_down();
         (void)l->driver.write(l->wire->output());  // what the kernel takes now; never waits
@@ -278,6 +295,7 @@ origin_id shard::intern(const pool_key& key) {
     if (found != origin_ids_.end()) return found->second;
     core::origin_settings settings;
     settings.tls = key.origin.tls;
+    settings.may_multiplex = key.protocol != protocol_policy::http1_only;
     const origin_id id = core_.add_origin(now_, settings);
     if (origins_.size() <= id.index) origins_.resize(id.index + 1);
     origins_[id.index] = origin_entry{};
@@ -415,7 +433,8 @@ void shard::on_readable(connection_id id) {
 void shard::on_writable(connection_id id) {
     enter([&] {
         if (link* l = find_link(id)) {
-            if (live_exchange* x = exchanges_.find(l->exchange)) {
+            live_exchange* x = exchanges_.find(l->exchange);
+            if (x != nullptr) {
                 if (x->control && x->control->write && !x->control->raw_write.empty()) {
                     flush_link(*l);
                     if ((l = find_link(id)) == nullptr) return;
@@ -434,6 +453,8 @@ void shard::on_timer() {
         core_.on_timer(now_);
         exchange_id id;
         while (exchange_times_.pop_due(now_, id)) on_exchange_time(id);
+        connection_id silent;
+        while (link_times_.pop_due(now_, silent)) on_link_time(silent);
     });
 }
 

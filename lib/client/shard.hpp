@@ -147,6 +147,7 @@ private:
     void run_slice(connection_id id);
     void read_handshake(link& l);
     void report_need(link& l);
+    bool take_what_follows(link& l);
     void become_ready(link& l);
     void dial_failed(link& l, core::dial_failure failure, boost::system::error_code error,
                      std::string detail);
@@ -166,11 +167,29 @@ private:
     void flush_link(link& l);
     void resume(link& l);
 
+    // HTTP/2 (shard_http2.cpp).
+    void begin_http2(link& l);
+    void carry(link& l, live_exchange& x);
+    void let_go(link& l, const live_exchange& x);
+    bool on_http2_event(link& l, proto::event& e);
+    void on_pong(link& l);
+    void stream_failed(link& l, live_exchange& x, const proto::event& e);
+    bool move_exchange(live_exchange& x, link& l, bool is_unprocessed, bool lost);
+    bool http2_broke(link& l);
+    void fail_streams(link& l, errc code, std::string_view detail);
+    void perform_reset(const core::action& action);
+    void credit(live_exchange& x, link& l);
+    void before_flush(link& l);
+    void heard_from(link& l);
+    void watch(link& l);
+    void on_link_time(connection_id id);
+
     // Exchanges (shard_exchange.cpp, shard_stream.cpp).
     void assign(exchange_id id, connection_id connection);
+    void assigned_too_late(live_exchange& x);
     void fill_connection(live_exchange& x, const link& l) const;
     void pump_request(live_exchange& x, link& l);
-    bool put_body(link& l, std::span<const std::byte> bytes);
+    bool put_body(live_exchange& x, link& l, std::span<const std::byte> bytes);
     void end_request(live_exchange& x, link& l);
     void release_body(live_exchange& x, link& l);
     void start_pull(live_exchange& x, exchange_id id);
@@ -190,12 +209,13 @@ private:
     void serve_reader(exchange_control& control);
     void on_pause_over(exchange_id id);
     void report_attempt(live_exchange& x, boost::system::error_code error);
-    bool start_decoding(live_exchange& x, link& l, response_head& head);
-    void decode_whole(live_exchange& x, link& l, std::span<const std::byte> data);
+    bool start_decoding(live_exchange& x, response_head& head);
+    void decode_whole(live_exchange& x, std::span<const std::byte> data);
     [[nodiscard]] boost::system::error_code end_decoding(live_exchange& x);
     bool serve_decoded(exchange_control& control);
     void close_upgraded(live_exchange& x, link& l);
     void write_raw(exchange_control& control, link& l, std::span<const std::byte> data);
+    void wait_again(live_exchange& x, bool fresh);
     void set_phase(live_exchange& x, exchange_id id, milliseconds patience, errc code);
     void end_phase(live_exchange& x, exchange_id id);
     void set_timer(live_exchange& x, exchange_id id);
@@ -227,6 +247,7 @@ private:
     std::vector<origin_entry> origins_;         // by index of the id
     std::unordered_map<pool_key, origin_id, pool_key_hash> origin_ids_;
     base::deadline_queue<exchange_id> exchange_times_;
+    base::deadline_queue<connection_id> link_times_;  // of HTTP/2 connections with streams
     std::vector<connection_id> dirty_;
     std::unordered_map<std::uint64_t, std::pair<warm_handler, origin_id>> warming_;
     std::uint64_t next_warm_ = 1;

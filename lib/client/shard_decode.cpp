@@ -22,11 +22,11 @@ constexpr std::uint64_t coding_overhead_bytes = 64 * 1024;
 }  // namespace
 
 /// False: the response was refused.
-bool shard::start_decoding(live_exchange& x, link& l, response_head& head) {
+bool shard::start_decoding(live_exchange& x, response_head& head) {
     error_code error;
     auto made = begin_decoding(x.what, head, config_.decode, error);
     if (error) {
-        fail_assigned(l.exchange, error,
+        fail_assigned(x.id, error,
                       "The response body has more content codings than decode.max_codings.");
         return false;
     }
@@ -37,7 +37,7 @@ bool shard::start_decoding(live_exchange& x, link& l, response_head& head) {
     return true;
 }
 
-void shard::decode_whole(live_exchange& x, link& l, std::span<const std::byte> data) {
+void shard::decode_whole(live_exchange& x, std::span<const std::byte> data) {
     decode_buffer_.resize(decode_buffer_bytes);
     const std::uint64_t limit = x.what.max_body_bytes.value_or(config_.max_body_bytes);
     for (;;) {
@@ -46,19 +46,19 @@ void shard::decode_whole(live_exchange& x, link& l, std::span<const std::byte> d
         const std::uint64_t encoded = x.decoding->consumed();
         if (step.produced > limit - x.result.body.size() ||
             (encoded > limit && encoded - limit > coding_overhead_bytes)) {
-            fail_assigned(l.exchange, errc::body_limit,
+            fail_assigned(x.id, errc::body_limit,
                           "The response body is, decoded, larger than the limit of " +
                               std::to_string(limit) + " octets.");
             return;
         }
         x.result.body.append(reinterpret_cast<const char*>(decode_buffer_.data()), step.produced);
         if (step.error) {
-            fail_assigned(l.exchange, step.error, std::string(x.decoding->detail()));
+            fail_assigned(x.id, step.error, std::string(x.decoding->detail()));
             return;
         }
         if (data.empty() && step.produced != decode_buffer_.size()) break;
     }
-    set_phase(x, l.exchange, config_.timeouts.body_idle, errc::body_idle_timeout);
+    set_phase(x, x.id, config_.timeouts.body_idle, errc::body_idle_timeout);
 }
 
 /// The response has ended: the error, if a body that is collected did not end as its coding should.

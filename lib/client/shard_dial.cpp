@@ -142,6 +142,7 @@ void shard::begin_handshake(link& l) {
         settings.host = key.origin.host;
         settings.port = key.origin.port;
         settings.sessions = &sessions_;
+        settings.offer_http2 = key.protocol != protocol_policy::http1_only;
         tls = std::make_unique<proto::tls_engine>(settings);
     }
     proto::h1_settings h1;
@@ -223,7 +224,40 @@ void shard::report_need(link& l) {
     core_.on_handshake_need(now_, l.id, core::handshake_need::flight);
 }
 
+/// What came behind the handshake (tickets, SETTINGS, or an early end) is looked at before core
+/// hears that the connection is there: it must not give an exchange to one that is lost. False: the
+/// link is gone.
+bool shard::take_what_follows(link& l) {
+    proto::event e;
+    while (l.wire->poll_event(e)) {
+        if (e.kind == proto::event_kind::error || e.kind == proto::event_kind::goaway) {
+            if (l.is_http2()) (void)l.wire->flush();  // GOAWAY says why
+            const bool is_goaway = e.kind == proto::event_kind::goaway;
+            dial_failed(l, core::dial_failure::handshake_failed,
+                        is_goaway ? errc::peer_closed : e.error, std::string(e.detail));
+            return false;
+        }
+    }
+    if (l.wire->is_ended()) {
+        dial_failed(l, core::dial_failure::connect_failed, errc::handshake_failed,
+                    "The peer closed the connection right behind the TLS handshake.");
+        return false;
+    }
+    l.wire->retain();
+    return true;
+}
+
 void shard::become_ready(link& l) {
+    const protocol_policy policy = origins_[l.origin.index].key.protocol;
+    const bool chose_http2 = l.wire->tls() != nullptr && l.wire->tls()->alpn() == "h2";
+    if (policy == protocol_policy::http2_only && l.wire->tls() != nullptr && !chose_http2) {
+        dial_failed(
+            l, core::dial_failure::handshake_failed, errc::handshake_failed,
+            "The origin did not choose HTTP/2 (h2) by ALPN, and nothing else may be spoken.");
+        return;
+    }
+    if (chose_http2 || policy == protocol_policy::http2_only) begin_http2(l);
+    if (l.wire->tls() != nullptr && !take_what_follows(l)) return;
     origin_entry& origin = origins_[l.origin.index];
     HEARTH_ASSERT(origin.dialing != 0);
     --origin.dialing;
@@ -239,10 +273,12 @@ void shard::become_ready(link& l) {
         l.info.tls_cipher = tls->cipher();
         l.info.alpn = tls->alpn();
     }
-    const connection_id id = l.id;
-    core_.on_ready(now_, id, facts);
-    // What came behind the handshake (tickets, or an early end) is looked at now.
-    if (poll_link(l) && !l.wire->is_peer_closed()) l.driver.wait_readable();
+    if (l.is_http2()) {
+        facts.is_multiplexed = true;
+        facts.max_streams = l.wire->http2()->max_streams();
+    }
+    core_.on_ready(now_, l.id, facts);
+    l.driver.wait_readable();
 }
 
 void shard::note_dial_failure(link& l, phase where, error_code error, std::string detail) {

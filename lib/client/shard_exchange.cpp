@@ -1,4 +1,5 @@
 // shard, exchanges: from a call to its completion.
+#include <algorithm>
 #include <boost/asio/error.hpp>
 #include <charconv>
 #include <utility>
@@ -51,6 +52,7 @@ void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
     const base::time_point not_before = from.not_before;
     const exchange_id id = exchanges_.emplace(std::move(from));
     live_exchange& x = exchanges_[id];
+    x.id = id;
     if (handle) {
         handle->exchange = id;
         x.cancellation = handle;
@@ -152,18 +154,31 @@ void shard::fill_connection(live_exchange& x, const link& l) const {
     x.result.timings.handshake = l.became_ready - l.connected;
 }
 
+/// The connection was lost in the turn in which core gave it the exchange: nothing was sent.
+void shard::assigned_too_late(live_exchange& x) {
+    if (x.moves < max_moves) {
+        ++x.moves;
+        wait_again(x, false);
+        return;
+    }
+    describe_failure(x, errc::peer_closed,
+                     "The peer ended one connection after the other before anything was sent.");
+    complete_exchange(x.id, errc::peer_closed);
+}
+
 void shard::assign(exchange_id id, connection_id connection) {
     live_exchange* found = exchanges_.find(id);
     link* l = find_link(connection);
-    HEARTH_ASSERT(found != nullptr && l != nullptr);
-    if (found == nullptr || l == nullptr) return;
+    HEARTH_ASSERT(found != nullptr);
+    if (found == nullptr) return;
     live_exchange& x = *found;
+    if (l == nullptr) return assigned_too_late(x);
     x.stage = exchange_stage::assigned;
     x.connection = connection;
     x.assigned = now_;
     ++x.result.attempts;
     ++l->served;
-    l->exchange = id;
+    carry(*l, x);
     x.sent_before = l->driver.bytes_sent;
     fill_connection(x, *l);
     if (x.open) {
@@ -203,17 +218,17 @@ void shard::assign(exchange_id id, connection_id connection) {
 /// Puts as much of the body into the connection as its output may hold.
 void shard::pump_request(live_exchange& x, link& l) {
     if (x.stage != exchange_stage::assigned || x.request_complete || x.body_held) return;
-    const exchange_id id = l.exchange;
+    const exchange_id id = x.id;
     const std::size_t limit = config_.io.send_buffer;
     x.more_to_send = false;
     if (std::holds_alternative<file_range>(x.what.body.value()) && file_buffer_.empty()) {
         file_buffer_.resize(limit);
     }
-    while (l.wire->queued() < limit) {
-        const upload_piece piece = x.body.next(limit - l.wire->queued(), file_buffer_);
+    for (std::size_t room = l.wire->room(id, limit); room != 0; room = l.wire->room(id, limit)) {
+        const upload_piece piece = x.body.next(std::min(room, limit), file_buffer_);
         switch (piece.status) {
             case piece_status::ready:
-                if (!put_body(l, piece.bytes)) return;
+                if (!put_body(x, l, piece.bytes)) return;
                 continue;
             case piece_status::end: end_request(x, l); return;
             case piece_status::pull: start_pull(x, id); break;
@@ -230,32 +245,36 @@ void shard::pump_request(live_exchange& x, link& l) {
         }
         return;
     }
-    x.more_to_send = true;
+    if (l.is_http2()) {  // `writable` tells of room
+        set_phase(x, id, config_.timeouts.write_stall, errc::write_timeout);
+    } else {
+        x.more_to_send = true;
+    }
     touch(l);
 }
 
 /// False: the body was longer than it said and the exchange has failed.
-bool shard::put_body(link& l, std::span<const std::byte> bytes) {
-    const auto remaining = l.wire->engine().body_remaining();
+bool shard::put_body(live_exchange& x, link& l, std::span<const std::byte> bytes) {
+    const auto remaining = l.wire->body_remaining(x.id);
     if (remaining && bytes.size() > *remaining) {
-        fail_assigned(l.exchange, errc::invalid_body,
+        fail_assigned(x.id, errc::invalid_body,
                       "The request body is longer than the size it was announced with.");
         return false;
     }
-    l.wire->write_body(bytes);
+    l.wire->write_body(x.id, bytes);
     return true;
 }
 
 void shard::end_request(live_exchange& x, link& l) {
-    const exchange_id id = l.exchange;
+    const exchange_id id = x.id;
     if (!x.what.body.is_none()) {
-        const auto remaining = l.wire->engine().body_remaining();
+        const auto remaining = l.wire->body_remaining(id);
         if (remaining && *remaining != 0) {
             fail_assigned(id, errc::invalid_body,
                           "The request body is shorter than the size it was announced with.");
             return;
         }
-        l.wire->finish_body(x.what.trailers);
+        l.wire->finish_body(id, x.what.trailers);
     }
     x.request_complete = true;
     x.more_to_send = false;
@@ -275,7 +294,7 @@ void shard::release_body(live_exchange& x, link& l) {
     if (!x.body_held) return;
     x.body_held = false;
     x.continue_at = base::never;
-    set_timer(x, l.exchange);
+    set_timer(x, x.id);
     pump_request(x, l);
 }
 
@@ -290,12 +309,12 @@ void shard::on_informational(live_exchange& x, proto::event& e) {
 void shard::on_head(live_exchange& x, link& l, proto::event& e) {
     x.response_begun = true;
     x.head_at = now_;
-    core_.on_first_byte(now_, l.id, l.exchange);
+    core_.on_first_byte(now_, l.id, x.id);
     if (x.stage != exchange_stage::assigned) return;
     x.result.timings.first_byte = now_ - x.assigned;
     x.result.status = e.head->status;
     x.result.version = e.head->version;
-    if (!start_decoding(x, l, *e.head)) return;
+    if (!start_decoding(x, *e.head)) return;
     if (x.body_held && e.head->status != 101) {
         x.continue_at = base::never;  // a final answer: the body is not sent any more
     }
@@ -307,16 +326,16 @@ void shard::on_head(live_exchange& x, link& l, proto::event& e) {
             complete<error_code, response_head>(std::move(x.control->head), error_code{},
                                                 std::move(*x.control->head_ready));
         }
-        if (x.request_complete) end_phase(x, l.exchange);
+        if (x.request_complete) end_phase(x, x.id);
         return;
     }
     x.result.reason = std::move(e.head->reason);
     x.result.headers = std::move(e.head->headers);
     x.result.decoded_from = std::move(e.head->decoded_from);
-    set_phase(x, l.exchange, config_.timeouts.body_idle, errc::body_idle_timeout);
+    set_phase(x, x.id, config_.timeouts.body_idle, errc::body_idle_timeout);
     // What is announced to be too large is not waited for.
     const std::uint64_t limit = x.what.max_body_bytes.value_or(config_.max_body_bytes);
-    if (!x.decoding && announced_body(x) > limit) fail_body_limit(l.exchange, limit);
+    if (!x.decoding && announced_body(x) > limit) fail_body_limit(x.id, limit);
 }
 
 void shard::fail_body_limit(exchange_id id, std::uint64_t limit) {
@@ -329,8 +348,9 @@ void shard::fail_body_limit(exchange_id id, std::uint64_t limit) {
 bool shard::on_data(live_exchange& x, link& l, std::span<const std::byte> data) {
     if (x.stage == exchange_stage::detached) {
         x.discarded += data.size();
+        if (l.is_http2()) return true;  // its stream is reset, or goes on silently
         if (x.discarded <= x.discard_limit) return true;
-        end_exchange(l.exchange);
+        end_exchange(x.id);
         link_lost(l, close_reason::drain_limit);
         return false;
     }
@@ -339,21 +359,22 @@ bool shard::on_data(live_exchange& x, link& l, std::span<const std::byte> data) 
         return true;
     }
     if (x.decoding) {
-        decode_whole(x, l, data);
+        decode_whole(x, data);
         return true;
     }
     const std::uint64_t limit = x.what.max_body_bytes.value_or(config_.max_body_bytes);
     if (data.size() > limit - x.result.body.size()) {
-        fail_body_limit(l.exchange, limit);
+        fail_body_limit(x.id, limit);
         return true;
     }
     x.result.body.append(reinterpret_cast<const char*>(data.data()), data.size());
-    set_phase(x, l.exchange, config_.timeouts.body_idle, errc::body_idle_timeout);
+    set_phase(x, x.id, config_.timeouts.body_idle, errc::body_idle_timeout);
     return true;
 }
 
 void shard::on_end(live_exchange& x, link& l, bool reusable) {
-    const exchange_id id = std::exchange(l.exchange, exchange_id{});
+    const exchange_id id = x.id;
+    let_go(l, x);
     if (!reusable) l.closing = true;
     const auto outcome =
         reusable ? core::exchange_outcome::reusable : core::exchange_outcome::not_reusable;
@@ -392,14 +413,7 @@ void shard::attempt_failed(link& l, errc code, std::string detail, bool lost) {
         ++x.stale_retries;
         ++origins_[x.origin.index].stale_retries;
         x.result.failure.maybe_processed |= facts.request_reached_kernel;
-        exchange_times_.remove(x.timer);
-        x.timer_at = base::never;
-        x.phase_until = base::never;
-        x.continue_at = base::never;
-        x.body_held = false;
-        x.request_complete = false;
-        x.stage = exchange_stage::waiting;
-        core_.acquire(now_, {id, x.origin, x.deadline, true});
+        wait_again(x, true);
         return;
     }
     x.result.failure.bytes_sent = l.driver.bytes_sent - x.sent_before;
@@ -409,17 +423,33 @@ void shard::attempt_failed(link& l, errc code, std::string detail, bool lost) {
     complete_exchange(id, code);
 }
 
+/// Sends an exchange to core once more.
+void shard::wait_again(live_exchange& x, bool fresh) {
+    exchange_times_.remove(x.timer);
+    x.timer_at = base::never;
+    x.phase_until = base::never;
+    x.continue_at = base::never;
+    x.body_held = false;
+    x.request_complete = false;
+    x.more_to_send = false;
+    x.received = 0;
+    x.credited = 0;
+    x.stage = exchange_stage::waiting;
+    core_.acquire(now_, {x.id, x.origin, x.deadline, fresh});
+}
+
 /// Ends an exchange on our side: cancelled, late, too large. Core says what becomes of its
 /// connection.
 void shard::fail_assigned(exchange_id id, error_code error, std::string detail) {
     live_exchange& x = exchanges_[id];
     link& l = *find_link(x.connection);
     x.result.failure.bytes_sent = l.driver.bytes_sent - x.sent_before;
-    x.result.failure.bytes_received = l.wire->engine().received();
+    x.result.failure.bytes_received = l.wire->received(id);
     x.result.failure.maybe_processed |= x.result.failure.bytes_sent != 0;
     describe_failure(x, error, std::move(detail));
     core::cancel_facts facts;
-    facts.request_complete = x.request_complete;
+    facts.request_complete =
+        x.request_complete && (!l.is_http2() || l.wire->http2()->request_complete(id));
     facts.response_delimited = !l.wire->engine().is_close_delimited() &&
                                !l.wire->engine().is_raw() && !l.paused && error != errc::body_limit;
     const connection_id connection = x.connection;
@@ -490,9 +520,7 @@ void shard::complete_exchange(exchange_id id, error_code error) {
 void shard::end_exchange(exchange_id id) {
     if (live_exchange* x = exchanges_.find(id)) {
         exchange_times_.remove(x->timer);
-        if (link* l = find_link(x->connection)) {
-            if (l->exchange == id) l->exchange = {};
-        }
+        if (link* l = find_link(x->connection)) let_go(*l, *x);
         exchanges_.erase(id);
     }
 }

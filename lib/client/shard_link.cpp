@@ -26,6 +26,7 @@ void shard::erase_link(connection_id id) {
     link* l = find_link(id);
     if (l == nullptr) return;
     if (!l->ready) --origins_[l->origin.index].dialing;
+    link_times_.remove(l->timer);
     if (l->resolve_ticket != 0 && resolver_) resolver_->cancel(l->resolve_ticket);
     closed_bytes_sent_ += l->driver.bytes_sent;
     closed_bytes_received_ += l->driver.bytes_received;
@@ -47,6 +48,7 @@ void shard::read_link(link& l) {
         const io::io_result result = l.driver.read(receive_buffer_);
         if (result.status == io::io_status::would_block) break;
         if (result.status == io::io_status::ok) {
+            heard_from(l);
             l.wire->receive(std::span(receive_buffer_).first(result.size));
         } else {
             l.wire->on_peer_closed(result.status == io::io_status::failed);
@@ -56,6 +58,7 @@ void shard::read_link(link& l) {
         l.wire->retain();
         if (l.wire->is_peer_closed() || result.size < receive_buffer_.size()) break;
     }
+    if (l.is_http2() && l.wire->wants_flush()) touch(l);  // acknowledgements
     if (!l.paused && !l.wire->is_peer_closed()) l.driver.wait_readable();
 }
 
@@ -72,6 +75,7 @@ bool shard::poll_link(link& l) {
 
 /// False: the link is gone, or going.
 bool shard::on_event(link& l, proto::event& e) {
+    if (l.is_http2()) return on_http2_event(l, e);
     live_exchange* x = exchanges_.find(l.exchange);
     switch (e.kind) {
         case proto::event_kind::error: on_link_error(l, e); return false;
@@ -133,6 +137,7 @@ void shard::resume(link& l) {
 
 void shard::flush_link(link& l) {
     const connection_id id = l.id;
+    if (l.is_http2()) before_flush(l);
     bool failed = !l.wire->flush();
     if (!failed) {
         const io::io_result result = l.driver.write(l.wire->output());
@@ -146,13 +151,29 @@ void shard::flush_link(link& l) {
         }
     }
     if (l.wire->output().empty()) l.wire->output().release();
-    if (!failed) return;
+    if (!failed) {
+        if (!l.is_http2()) return;
+        if (l.wire->wants_flush()) l.driver.wait_writable();
+        (void)poll_link(l);  // flushing has events of its own
+        return;
+    }
     l.wire->output().clear();
-    if (!l.ready) return;  // the handshake's own end will tell
+    if (!l.ready) {
+        // The peer may have said why; then its end is ours to tell, for nobody else will.
+        read_handshake(l);
+        l.wire->on_peer_closed(true);
+        report_need(l);
+        return;
+    }
     // The peer may have answered before it closed: what it said counts more than our write.
     read_link(l);
     link* again = find_link(id);
     if (again == nullptr || again->closing || again->paused) return;
+    if (again->is_http2()) {
+        again->wire->on_peer_closed(true);
+        (void)poll_link(*again);
+        return;
+    }
     if (exchanges_.find(again->exchange) == nullptr) {
         link_lost(*again, close_reason::peer_error);
         return;

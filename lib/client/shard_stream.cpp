@@ -62,7 +62,7 @@ void shard::write(exchange_control& control, asio::const_buffer bytes, size_hand
         error = errc::invalid_state;
     }
     link* l = error ? nullptr : find_link(x->connection);
-    const bool raw = l != nullptr && l->wire->engine().is_raw();
+    const bool raw = l != nullptr && l->wire->is_raw(control.exchange);
     if (!error && !raw && (!x->what.body.is_streamed() || control.finished)) {
         error = errc::invalid_state;
     }
@@ -87,13 +87,14 @@ void shard::write(exchange_control& control, asio::const_buffer bytes, size_hand
 /// again.
 void shard::write_raw(exchange_control& control, link& l, std::span<const std::byte> data) {
     const std::size_t limit = config_.io.send_buffer;
-    if (l.wire->queued() >= limit) {
-        control.raw_write = data;  // goes on when the socket has taken some
-        l.driver.wait_writable();
+    const std::size_t room = l.wire->room(control.exchange, limit);
+    if (room == 0) {
+        control.raw_write = data;  // goes on when the socket, or the stream, has taken some
+        if (!l.is_http2()) l.driver.wait_writable();
         return;
     }
-    const std::size_t size = std::min(data.size(), limit - l.wire->queued());
-    l.wire->write_body(data.first(size));
+    const std::size_t size = std::min(data.size(), room);
+    l.wire->write_body(control.exchange, data.first(size));
     control.raw_write = {};
     touch(l);
     complete<error_code, std::size_t>(std::move(control.write), error_code{}, size);
@@ -160,7 +161,13 @@ void shard::read(exchange_control& control, asio::mutable_buffer bytes, size_han
     if (x->head_at != base::never) {
         set_phase(*x, control.exchange, config_.timeouts.body_idle, errc::body_idle_timeout);
     }
-    if (link* l = find_link(x->connection)) resume(*l);
+    link* l = find_link(x->connection);
+    if (l == nullptr) return;
+    if (l->is_http2()) {
+        credit(*x, *l);
+    } else {
+        resume(*l);
+    }
 }
 
 void shard::drop(exchange_control& control) {
@@ -176,7 +183,7 @@ void shard::drop(exchange_control& control) {
         core_.cancel(now_, id);
         describe_failure(*x, asio::error::operation_aborted, "The caller cancelled the exchange.");
         complete_exchange(id, asio::error::operation_aborted);
-    } else if (l->wire->engine().is_raw()) {
+    } else if (!l->is_http2() && l->wire->engine().is_raw()) {
         close_upgraded(*x, *l);
     } else {
         fail_assigned(id, asio::error::operation_aborted, "The caller cancelled the exchange.");
@@ -185,7 +192,7 @@ void shard::drop(exchange_control& control) {
 
 /// The byte stream of an upgraded connection was closed by its caller.
 void shard::close_upgraded(live_exchange& x, link& l) {
-    const exchange_id id = l.exchange;
+    const exchange_id id = x.id;
     describe_failure(x, asio::error::operation_aborted, "The caller closed the stream.");
     x.stage = exchange_stage::detached;
     complete_exchange(id, asio::error::operation_aborted);
@@ -221,7 +228,7 @@ void shard::deliver(exchange_control& control, link& l, std::span<const std::byt
         }
     }
     control.unread.append(data);
-    if (!control.read) l.paused = true;
+    if (!control.read && !l.is_http2()) l.paused = true;
 }
 
 void shard::serve_reader(exchange_control& control) {

@@ -65,7 +65,8 @@ bool connection::poll_event(event& out) {
             end_engine(!peer_reset_);
             continue;
         }
-        if (!tls_->is_established()) return false;
+        // A record that fails behind a good one is told after the good one's octets.
+        if (!tls_->is_established() && !tls_failed_) return false;
         if (!decrypt_more(out)) return false;
         if (out.kind != event_kind::none) return true;
     }
@@ -117,10 +118,39 @@ void connection::on_peer_closed(bool reset) {
 }
 
 void connection::begin(exchange_id exchange, const outgoing_head& head) {
-    h1_.begin(exchange, head, staged_);
+    if (h2_) {
+        h2_->begin(exchange, head);
+    } else {
+        h1_.begin(exchange, head, staged_);
+    }
 }
 
-void connection::write_body(std::span<const std::byte> bytes) {
+void connection::write_body(exchange_id exchange, std::span<const std::byte> bytes) {
+    if (h2_) {
+        h2_->write_body(exchange, bytes);
+    } else {
+        write_h1_body(bytes);
+    }
+}
+
+std::size_t connection::room(exchange_id exchange, std::size_t limit) const {
+    if (h2_) return h2_->writable(exchange);
+    return limit > queued() ? limit - queued() : 0;
+}
+
+std::optional<std::uint64_t> connection::body_remaining(exchange_id exchange) const {
+    return h2_ ? h2_->body_remaining(exchange) : h1_.body_remaining();
+}
+
+std::uint64_t connection::received(exchange_id exchange) const {
+    return h2_ ? h2_->received(exchange) : h1_.received();
+}
+
+bool connection::is_raw(exchange_id exchange) const {
+    return h2_ ? h2_->is_raw(exchange) : h1_.is_raw();
+}
+
+void connection::write_h1_body(std::span<const std::byte> bytes) {
     if (bytes.empty()) return;
     if (!tls_ || bytes.size() < copy_limit) {
         h1_.write_body(bytes, staged_);
@@ -133,7 +163,13 @@ void connection::write_body(std::span<const std::byte> bytes) {
     if (frame.suffix_size != 0) staged_.append(std::string_view("\r\n"));
 }
 
-void connection::finish_body(const headers& trailers) { h1_.finish_body(trailers, staged_); }
+void connection::finish_body(exchange_id exchange, const headers& trailers) {
+    if (h2_) {
+        h2_->finish_body(exchange, trailers);
+    } else {
+        h1_.finish_body(trailers, staged_);
+    }
+}
 
 bool connection::flush() {
     if (h2_) {

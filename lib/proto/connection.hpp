@@ -7,10 +7,10 @@
 // `step()` is the one place that works on them. Output collects in `output()` after `flush()`; what
 // one turn wrote (head, small body) leaves in one TLS record and one system call.
 // It speaks HTTP/1.1 until `use_http2`, which is legal before the first exchange: after ALPN chose
-// h2, or at once with prior knowledge. Then exchanges are begun, written and reset at `http2()`,
-// and `flush` puts the frames of a turn behind each other; events may follow it: poll again. An
-// error event without an exchange ends whatever exchange the connection still has: TLS may fail
-// under all of them.
+// h2, or at once with prior knowledge. Then exchanges are reset, discarded and consumed at
+// `http2()`, and `flush` puts the frames of a turn behind each other; events may follow it: poll
+// again. An error event without an exchange ends whatever exchange the connection still has: TLS
+// may fail under all of them.
 // Plain text on its way into records, and out of them, passes through buffers of the shard
 // (`work_buffers`): an idle connection holds none.
 #pragma once
@@ -68,10 +68,18 @@ public:
     [[nodiscard]] bool is_peer_closed() const { return peer_closed_; }
     [[nodiscard]] bool was_reset() const { return peer_reset_; }
 
-    // Request, HTTP/1.1.
+    // Request, in either version. HTTP/1.1 has one exchange and does not look at its name.
     void begin(exchange_id exchange, const outgoing_head& head);
-    void write_body(std::span<const std::byte> bytes);
-    void finish_body(const headers& trailers);
+    void write_body(exchange_id exchange, std::span<const std::byte> bytes);
+    void finish_body(exchange_id exchange, const headers& trailers);
+    /// Octets of a body the connection likes to take now, its output holding at most `limit`.
+    [[nodiscard]] std::size_t room(exchange_id exchange, std::size_t limit) const;
+    /// Octets that content-length still demands; nothing without one.
+    [[nodiscard]] std::optional<std::uint64_t> body_remaining(exchange_id exchange) const;
+    /// Octets of the response received so far.
+    [[nodiscard]] std::uint64_t received(exchange_id exchange) const;
+    /// True if the exchange carries another protocol's octets now.
+    [[nodiscard]] bool is_raw(exchange_id exchange) const;
     [[nodiscard]] const h1_engine& engine() const { return h1_; }
 
     // Output.
@@ -96,6 +104,7 @@ private:
     void retain_engine();
     void end_engine(bool clean);
     bool decrypt_more(event& out);
+    void write_h1_body(std::span<const std::byte> bytes);
 
     std::unique_ptr<tls_engine> tls_;
     h1_engine h1_;

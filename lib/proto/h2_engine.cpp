@@ -43,6 +43,11 @@ bool h2_engine::request_complete(exchange_id exchange) const {
     return stream == nullptr || stream->is_request_complete();
 }
 
+std::optional<std::uint64_t> h2_engine::body_remaining(exchange_id exchange) const {
+    const h2_stream* const stream = connection_->find(exchange);
+    return stream != nullptr ? stream->body_left : std::nullopt;
+}
+
 bool h2_engine::is_raw(exchange_id exchange) const {
     const h2_stream* const stream = connection_->find(exchange);
     return stream != nullptr && stream->response.is_tunnel();

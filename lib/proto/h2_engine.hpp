@@ -28,6 +28,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -68,6 +69,8 @@ public:
 
     /// Octets of body the engine likes to take; after 0 a `writable` event tells of room.
     [[nodiscard]] std::size_t writable(exchange_id exchange) const;
+    /// Octets of the body that content-length still demands; nothing without one.
+    [[nodiscard]] std::optional<std::uint64_t> body_remaining(exchange_id exchange) const;
     /// True once the body was given in full and has left the engine, also when the exchange is
     /// over.
     [[nodiscard]] bool request_complete(exchange_id exchange) const;

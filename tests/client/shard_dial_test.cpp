@@ -70,7 +70,10 @@ TEST(ShardDialTest, OneFailedDialDoesNotFailTheWaiters) {
     client subject(values);
     origin.set_silent(true);
     const awaited_response first = begin_send(subject, get(origin.url("/d/0")));
-    ASSERT_TRUE(eventually([&] { return subject.stats().total().handshaking == 1; }));
+    ASSERT_TRUE(eventually([&] {
+        return subject.stats().total().handshaking == 1 &&
+               origin.counters().connections_accepted == 1;
+    }));
     origin.set_silent(false);
     const awaited_response second = begin_send(subject, get(origin.url("/d/0")));
     EXPECT_FALSE(first.error()) << "it takes the connection that is there, whoever dialled it";

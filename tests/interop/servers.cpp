@@ -54,9 +54,10 @@ std::string nginx_config(const nginx_server& server, const nginx_options& option
     }
     text += "keepalive_timeout " + options.keepalive + ";\nkeepalive_requests " +
             std::to_string(options.keepalive_requests) + ";\nserver {\nlisten " +
-            listen_on(server.plain_port) + ";\nlisten " + listen_on(server.tls_port) + " ssl;\n" +
-            "ssl_certificate " + files.chain.string() + ";\nssl_certificate_key " +
-            files.key.string() + ";\nssl_protocols " + (tls_1_2 ? "TLSv1.2" : "TLSv1.3") + ";\n";
+            listen_on(server.plain_port) + ";\nlisten " + listen_on(server.tls_port) + " ssl" +
+            (options.http2 ? " http2" : "") + ";\n" + "ssl_certificate " + files.chain.string() +
+            ";\nssl_certificate_key " + files.key.string() + ";\nssl_protocols " +
+            (tls_1_2 ? "TLSv1.2" : "TLSv1.3") + ";\n";
     if (options.client_certificate) {
         text += "ssl_client_certificate " + files.ca.string() + ";\nssl_verify_client on;\n";
     }

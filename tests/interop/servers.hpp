@@ -33,6 +33,7 @@ struct nginx_options {
     std::string keepalive = "60s";
     unsigned keepalive_requests = 1'000'000;
     bool client_certificate = false;
+    bool http2 = false;          ///< By ALPN on the TLS port.
     std::uint16_t upstream = 0;  ///< Plaintext port that /up/ is forwarded to; 0 = none.
 };
 

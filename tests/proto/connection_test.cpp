@@ -146,8 +146,8 @@ TEST(ConnectionTest, HeadAndSmallBodyLeaveInOneRecord) {
     head.has_body = true;
     head.content_length = 4;
     s.client->begin(some_exchange, head);
-    s.client->write_body(octets("body"));
-    s.client->finish_body({});
+    s.client->write_body({}, octets("body"));
+    s.client->finish_body({}, {});
     const std::string wire = take(*s.client);
     const std::size_t first =
         5 + (static_cast<std::size_t>(static_cast<unsigned char>(wire[3])) << 8U) +
@@ -164,8 +164,8 @@ TEST(ConnectionTest, LargeChunkedBodyArrivesWhole) {
     head.method = "POST";
     head.has_body = true;
     s.client->begin(some_exchange, head);
-    s.client->write_body(octets(std::string_view(body)));
-    s.client->finish_body({});
+    s.client->write_body({}, octets(std::string_view(body)));
+    s.client->finish_body({}, {});
     s.server.receive(take(*s.client));
     const std::string got = s.server.read();
     const std::size_t begin = got.find("\r\n\r\n30d40\r\n");

@@ -217,7 +217,7 @@ func tlsConfig(s settings) *tls.Config {
 	if err != nil {
 		log.Fatal(err)
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}
 	if s.version == "1.2" {
 		config.MaxVersion = tls.VersionTLS12
 	}

@@ -1,0 +1,227 @@
+// HTTP/2 connections of a shard: scripted peers, frame by frame.
+#include <gtest/gtest.h>
+
+#include <boost/asio/error.hpp>
+#include <string>
+#include <vector>
+
+#include "client/scripted.hpp"
+#include "support/h2_frames.hpp"
+
+namespace hearth {
+namespace {
+
+using namespace support;
+using namespace std::chrono_literals;
+namespace h2 = testing::h2;
+
+constexpr std::size_t preface_and_settings = 24 + 9;
+
+/// A peer that waits for the client's first flush, greets, and then says `frames`.
+testing::script peer(const std::string& frames) {
+    return {testing::expect_octets(preface_and_settings),
+            testing::send(h2::settings() + h2::settings_ack() + frames)};
+}
+
+std::string answer(std::uint32_t stream) {
+    return h2::status(stream, "200") + h2::data(stream, "ok", h2::end_stream);
+}
+
+struct failed_call {
+    boost::system::error_code error;
+    response result;
+};
+
+failed_call fail(client& subject, request what) {
+    failed_call call;
+    call.result = subject.send(std::move(what), call.error);
+    return call;
+}
+
+/// HTTP/2 with prior knowledge on plaintext.
+config http2() {
+    config values = one_thread();
+    values.protocol = protocol_policy::http2_only;
+    return values;
+}
+
+TEST(ShardHttp2Test, AnswersOverOneConnection) {
+    testing::raw_origin origin(plaintext_listen(), peer(answer(1) + answer(3) + answer(5)));
+    client subject(http2());
+    std::vector<awaited_response> calls;
+    for (int i = 0; i < 3; ++i) calls.push_back(begin_send(subject, get(origin.url("/"))));
+    for (const awaited_response& call : calls) {
+        EXPECT_FALSE(call.error()) << call.value().failure.detail;
+        EXPECT_EQ(call.value().body, "ok");
+        EXPECT_EQ(call.value().version, 20U);
+    }
+    EXPECT_EQ(subject.stats().total().opened, 1U);
+    expect_consistent(subject.stats());
+}
+
+TEST(ShardHttp2Test, RefusedStreamMovesAtOnce) {
+    testing::raw_origin origin(
+        plaintext_listen(),
+        testing::script{testing::expect_octets(preface_and_settings),
+                        testing::send(h2::settings() + h2::settings_ack() + h2::rst_stream(1, 7)),
+                        testing::wait(200ms), testing::send(answer(3))});
+    client subject(http2());
+    const response result = subject.send(get(origin.url("/")));
+    EXPECT_EQ(result.status, 200U);
+    EXPECT_EQ(result.attempts, 2U);
+    EXPECT_EQ(subject.stats().total().opened, 1U);
+}
+
+TEST(ShardHttp2Test, PostThatWasNotProcessedMovesToo) {
+    testing::raw_origin origin(plaintext_listen(), [](std::uint64_t connection) {
+        return peer(connection == 0 ? h2::goaway(0, 0) : answer(1));
+    });
+    client subject(http2());
+    const response result = subject.send(post(origin.url("/"), body("what")));
+    EXPECT_EQ(result.status, 200U);
+    EXPECT_EQ(result.attempts, 2U);
+    EXPECT_EQ(subject.stats().total().opened, 2U);
+}
+
+TEST(ShardHttp2Test, StreamsThatGoawayAcceptedAreFinished) {
+    testing::raw_origin origin(plaintext_listen(), [](std::uint64_t connection) {
+        return connection == 0 ? peer(h2::goaway(1, 0) + answer(1)) : peer(answer(1) + answer(3));
+    });
+    client subject(http2());
+    const awaited_response first = begin_send(subject, get(origin.url("/")));
+    const awaited_response second = begin_send(subject, get(origin.url("/")));
+    EXPECT_EQ(first.value().status, 200U);
+    EXPECT_EQ(second.value().status, 200U) << second.value().failure.detail;
+    EXPECT_EQ(second.value().attempts, 2U);
+}
+
+TEST(ShardHttp2Test, PeerThatRefusesForEverIsAskedAFewTimesOnly) {
+    testing::raw_origin origin(plaintext_listen(), peer(h2::goaway(0, 11, "too much")));
+    config values = http2();
+    values.pool.dial_patience = 60s;
+    client subject(values);
+    const failed_call call = fail(subject, get(origin.url("/")));
+    EXPECT_LE(call.result.attempts, 6U);
+    EXPECT_FALSE(call.result.failure.maybe_processed);
+    EXPECT_LE(subject.stats().total().opened, 7U);
+    expect_consistent(subject.stats());
+}
+
+TEST(ShardHttp2Test, StreamErrorLeavesTheConnection) {
+    testing::raw_origin origin(plaintext_listen(), peer(h2::rst_stream(1, 2) + answer(3)));
+    client subject(http2());
+    const awaited_response broken = begin_send(subject, get(origin.url("/")));
+    const awaited_response sound = begin_send(subject, get(origin.url("/")));
+    EXPECT_TRUE(broken.error());
+    EXPECT_TRUE(broken.value().failure.maybe_processed);
+    EXPECT_EQ(sound.value().status, 200U);
+    EXPECT_EQ(subject.stats().total().opened, 1U);
+    EXPECT_EQ(subject.stats().total().open, 1U);
+}
+
+TEST(ShardHttp2Test, BrokenConnectionFailsEveryExchangeOnce) {
+    testing::raw_origin origin(plaintext_listen(), peer(h2::data(99, "x")));
+    client subject(http2());
+    std::vector<awaited_response> calls;
+    for (int i = 0; i < 5; ++i) {
+        calls.push_back(begin_send(subject, post(origin.url("/"), body("what"))));
+    }
+    for (const awaited_response& call : calls) {
+        EXPECT_EQ(call.error(), errc::peer_protocol_error);
+        EXPECT_EQ(call.count(), 1U);
+    }
+    EXPECT_TRUE(eventually([&] { return subject.stats().total().open == 0; }));
+    expect_consistent(subject.stats());
+}
+
+TEST(ShardHttp2Test, CancelledExchangeResetsItsStreamOnly) {
+    testing::raw_origin origin(plaintext_listen(),
+                               testing::script{testing::expect_octets(preface_and_settings),
+                                               testing::send(h2::settings() + h2::settings_ack())});
+    client subject(http2());
+    request late = get(origin.url("/"));
+    late.deadline = in(300ms);
+    EXPECT_EQ(fail(subject, std::move(late)).error, errc::deadline_exceeded);
+    EXPECT_TRUE(eventually([&] {
+        const std::string reset = h2::rst_stream(1, 8);
+        return origin.received(0).find(reset) != std::string::npos;
+    }));
+    const origin_stats total = subject.stats().total();
+    EXPECT_EQ(total.streams_reset, 1U);
+    EXPECT_EQ(total.open, 1U);
+    EXPECT_EQ(total.closed, 0U);
+    EXPECT_EQ(total.drained, 0U);
+}
+
+TEST(ShardHttp2Test, WithoutAResetBudgetTheResponseIsThrownAway) {
+    testing::raw_origin origin(plaintext_listen(),
+                               testing::script{testing::expect_octets(preface_and_settings),
+                                               testing::send(h2::settings() + h2::settings_ack()),
+                                               testing::wait(600ms), testing::send(answer(1))});
+    config values = http2();
+    values.http2.reset_burst = 0;
+    client subject(values);
+    request late = get(origin.url("/"));
+    late.deadline = in(200ms);
+    EXPECT_EQ(fail(subject, std::move(late)).error, errc::deadline_exceeded);
+    EXPECT_TRUE(eventually([&] { return subject.stats().total().drained == 1; }));
+    EXPECT_EQ(subject.stats().total().streams_reset, 0U);
+    EXPECT_EQ(subject.stats().total().idle, 1U);
+}
+
+TEST(ShardHttp2Test, SilentPeerIsAskedAndThenLeft) {
+    testing::raw_origin origin(plaintext_listen(),
+                               testing::script{testing::expect_octets(preface_and_settings),
+                                               testing::send(h2::settings() + h2::settings_ack())});
+    config values = http2();
+    values.http2.ping_after = 1s;
+    values.http2.ping_timeout = 1s;
+    client subject(values);
+    const failed_call call = fail(subject, get(origin.url("/")));
+    EXPECT_EQ(call.error, errc::peer_closed);
+    EXPECT_NE(call.result.failure.detail.find("sign of life"), std::string::npos);
+    EXPECT_TRUE(eventually([&] { return subject.stats().total().open == 0; }));
+}
+
+TEST(ShardHttp2Test, SlowReaderHoldsItsOwnStreamOnly) {
+    const std::string piece(16'000, 'x');
+    std::string flood;
+    for (int i = 0; i < 4; ++i) flood += h2::data(1, piece);
+    testing::raw_origin origin(plaintext_listen(), peer(h2::status(1, "200") + flood + answer(3) +
+                                                        h2::data(1, piece, h2::end_stream)));
+    client subject(http2());
+    awaited_exchange opened;
+    subject.async_open(get(origin.url("/")), opened.handler());
+    const awaited_response other = begin_send(subject, get(origin.url("/")));
+    EXPECT_EQ(other.value().body, "ok") << "nobody has read the first one";
+    exchange x = std::move(opened.value());
+    EXPECT_EQ(read_head(x).value().status, 200U);
+    boost::system::error_code end;
+    EXPECT_EQ(read_body(x, end).size(), 5 * piece.size());
+    EXPECT_EQ(end, boost::asio::error::eof);
+}
+
+TEST(ShardHttp2Test, OriginThatSpeaksHttp1OnlyIsUsedSoUnlessForbidden) {
+    testing::origin origin;
+    config values = trusting(origin.ca_pem());
+    values.protocol = protocol_policy::automatic;
+    client subject(values);
+    EXPECT_EQ(subject.send(get(origin.url("/d/0"))).version, 11U);
+    request strict = get(origin.url("/d/0"));
+    strict.protocol = protocol_policy::http2_only;
+    const failed_call call = fail(subject, std::move(strict));
+    EXPECT_EQ(call.error, errc::handshake_failed);
+    EXPECT_NE(call.result.failure.detail.find("HTTP/2"), std::string::npos);
+    EXPECT_EQ(subject.stats().origins.size(), 2U) << "nothing is shared between policies";
+}
+
+TEST(ShardHttp2Test, PlaintextIsHttp1UnderAutomatic) {
+    testing::origin origin(plaintext());
+    config values = one_thread();
+    values.protocol = protocol_policy::automatic;
+    client subject(values);
+    EXPECT_EQ(subject.send(get(origin.url("/d/0"))).version, 11U);
+}
+
+}  // namespace
+}  // namespace hearth
