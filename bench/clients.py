@@ -30,8 +30,9 @@ def run_measured(command, cpu, env=None):
 class LoadClient:
     """A program with the contract of hearth_load."""
 
-    def __init__(self, name, command, env=None):
+    def __init__(self, name, command, env=None, h2_command=None):
         self.name, self.command, self.env = name, command, env
+        self.h2_command = h2_command or command
 
     def is_there(self):
         return shutil.which(self.command[0]) is not None and all(
@@ -49,7 +50,8 @@ class LoadClient:
         return given
 
     def run(self, work, cpu, prefix=()):
-        command = list(prefix) + self.command + self.arguments(work)
+        program = self.h2_command if work.get("proto") == "h2" else self.command
+        command = list(prefix) + program + self.arguments(work)
         code, text, errors, _ = run_measured(command, cpu, self.env)
         if code == UNSUPPORTED:
             return None
@@ -121,7 +123,8 @@ def all_clients(build):
     node_path = {"NODE_PATH": "/usr/share/nodejs:" + os.environ.get("NODE_PATH", "")}
     here = os.path.dirname(os.path.abspath(__file__))
     return {one.name: one for one in (
-        LoadClient("floor", [f"{build}/bench/peers/load_floor"]),
+        LoadClient("floor", [f"{build}/bench/peers/load_floor"],
+                   h2_command=[f"{build}/bench/peers/load_floor_h2"]),
         LoadClient("hearth", [f"{build}/bench/hearth_load"]),
         LoadClient("beast", [f"{build}/bench/peers/load_beast"]),
         LoadClient("libcurl", [f"{build}/bench/peers/load_curl"]),

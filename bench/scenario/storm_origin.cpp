@@ -1,7 +1,7 @@
-// The embedded origin as a program of its own, for storms: TLS 1.3 without tickets, `/d/<ms>` and
-// `/bytes/<n>`. Prints one JSON line with its URL, and one with its counters when stdin ends.
-// A line `restart` on stdin drops all connections and listens anew on the same port; `rotate` does
-// so with a new certificate of the same authority.
+// The embedded origin as a program of its own, for storms: TLS 1.3 without tickets, HTTP/1.1 and
+// HTTP/2 (250 streams), `/d/<ms>` and `/bytes/<n>`. Prints one JSON line with its URL, and one with
+// its counters when stdin ends. A line `restart` on stdin drops all connections and listens anew on
+// the same port; `rotate` does so with a new certificate of the same authority.
 //
 //   storm_origin --ca-out FILE [--port N]
 #include <algorithm>
@@ -21,6 +21,8 @@ namespace {
 void add(hearth::testing::origin_counters& sum, const hearth::testing::origin_counters& more) {
     sum.connections_accepted += more.connections_accepted;
     sum.connections_peak = std::max(sum.connections_peak, more.connections_peak);
+    sum.connections_http2 += more.connections_http2;
+    sum.streams_reset += more.streams_reset;
     sum.handshakes_full += more.handshakes_full;
     sum.handshakes_failed += more.handshakes_failed;
     sum.requests += more.requests;
@@ -35,6 +37,8 @@ int main(int argc, char** argv) {
     hearth::testing::origin_options options;
     options.listen.minimum_version = hearth::tls_version::tls_1_3;
     options.listen.tickets = 0;
+    options.listen.alpn = {"h2", "http/1.1"};
+    options.http2.max_streams = 250;
     bench::arguments given(argc, argv);
     while (!given.is_empty()) {
         const std::string_view option = given.take_option();
@@ -66,6 +70,8 @@ int main(int argc, char** argv) {
     bench::json_line()
         .number("connections_accepted", sum.connections_accepted)
         .number("connections_peak", sum.connections_peak)
+        .number("connections_http2", sum.connections_http2)
+        .number("streams_reset", sum.streams_reset)
         .number("handshakes_full", sum.handshakes_full)
         .number("handshakes_failed", sum.handshakes_failed)
         .number("requests", sum.requests)

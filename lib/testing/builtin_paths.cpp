@@ -104,7 +104,10 @@ void serve_echo(const exchange_ptr& owner, std::size_t max_body_bytes) {
         std::string text(request->method);
         text += ' ';
         text += request->target;
-        text += request->version_minor == 0 ? " HTTP/1.0\n" : " HTTP/1.1\n";
+        text += " HTTP/";
+        text += request->version_major == 2   ? "2\n"
+                : request->version_minor == 0 ? "1.0\n"
+                                              : "1.1\n";
         for (const header_view& field : request->headers) {
             text.append(field.name).append(": ").append(field.value).append("\n");
         }
@@ -169,6 +172,11 @@ void serve_cut(const exchange_ptr& owner, const arguments& given, close_kind kin
 }
 
 void serve_upgrade(const exchange_ptr& owner) {
+    if (!owner->request().protocol.empty()) {
+        owner->add(begin_step{{.chunked = true}});
+        owner->add(tunnel_step{});
+        return owner->run();
+    }
     const auto wanted = owner->request().header("upgrade");
     if (!wanted) {
         return owner->answer(
@@ -176,6 +184,11 @@ void serve_upgrade(const exchange_ptr& owner) {
     }
     owner->add(interim_step{101, {{"connection", "upgrade"}, {"upgrade", std::string(*wanted)}}});
     owner->add(tunnel_step{});
+    owner->run();
+}
+
+void serve_reset(const exchange_ptr& owner, const arguments& given) {
+    owner->add(reset_step{static_cast<std::uint32_t>(given.numbers[0])});
     owner->run();
 }
 
@@ -207,6 +220,7 @@ enum class path_kind : std::uint8_t {
     reset_at,
     no_keepalive,
     upgrade,
+    reset,
     garbage,
     redirect,
 };
@@ -237,6 +251,7 @@ constexpr std::array path_rules = {
     path_rule{"reset-at", path_kind::reset_at, 1, 1, 0, max_size_bytes},
     path_rule{"no-keepalive", path_kind::no_keepalive, 0, 0, 0, 0},
     path_rule{"upgrade", path_kind::upgrade, 0, 0, 0, 0},
+    path_rule{"rst", path_kind::reset, 1, 1, 0, 0xffffffff},
     path_rule{"garbage", path_kind::garbage, 0, 0, 0, 0},
     path_rule{"redirect", path_kind::redirect, 1, 1, 0, 1'000'000},
 };
@@ -260,6 +275,7 @@ void serve_path(const exchange_ptr& owner, path_kind kind, const arguments& give
         case path_kind::reset_at: return serve_cut(owner, given, close_kind::reset);
         case path_kind::no_keepalive: return owner->answer({.body = "bye\n", .close = true});
         case path_kind::upgrade: return serve_upgrade(owner);
+        case path_kind::reset: return serve_reset(owner, given);
         case path_kind::garbage: return serve_garbage(owner);
         case path_kind::redirect: return serve_redirect(owner, given);
     }

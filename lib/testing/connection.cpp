@@ -211,6 +211,11 @@ void connection::close_when_sent(close_kind kind) {
     flush();
 }
 
+void connection::drain() {
+    if (state_ == state::open) return protocol_->on_drain();
+    if (state_ == state::handshaking || state_ == state::silent) close_now(close_kind::clean);
+}
+
 void connection::finish_close() {
     if (end_ == close_kind::reset) return close_now(close_kind::reset);
     if (end_ == close_kind::clean) transport_.send_close_notify();

@@ -42,6 +42,8 @@ public:
     virtual void on_room() = 0;
     /// The client ended its side; nothing more will arrive.
     virtual void on_end() = 0;
+    /// Ends the connection once what is in progress was answered.
+    virtual void on_drain() = 0;
     /// The connection is gone; it must not be used any more.
     virtual void on_closed() = 0;
 };
@@ -82,6 +84,8 @@ public:
     void resume_reading();
     /// No input is read any more; what is queued is sent, then the connection ends.
     void close_when_sent(close_kind kind);
+    /// Lets the protocol end it once what is in progress was answered.
+    void drain();
     /// Ends the connection at once, whatever is queued.
     void close_now(close_kind kind);
 

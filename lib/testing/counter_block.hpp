@@ -43,6 +43,8 @@ struct counter_block {
     counter handshakes_full;
     counter handshakes_resumed;
     counter handshakes_failed;
+    counter connections_http2;
+    counter streams_reset;
     counter requests;
     counter requests_completed;
     counter requests_aborted;
@@ -58,6 +60,8 @@ struct counter_block {
                 .handshakes_full = handshakes_full.value(),
                 .handshakes_resumed = handshakes_resumed.value(),
                 .handshakes_failed = handshakes_failed.value(),
+                .connections_http2 = connections_http2.value(),
+                .streams_reset = streams_reset.value(),
                 .requests = requests.value(),
                 .requests_completed = requests_completed.value(),
                 .requests_aborted = requests_aborted.value(),

@@ -21,6 +21,22 @@ std::string_view exchange::parse(std::string_view head_text) {
     return parse_head(head_text_, head_);
 }
 
+void exchange::adopt(request_fields whole) {
+    fields_ = std::move(whole);  // the views below are of the members, which stay where they are
+    head_.method = fields_.method;
+    head_.target = fields_.target.empty() ? fields_.authority : fields_.target;
+    if (!fields_.authority.empty()) head_.fields.push_back({"host", fields_.authority});
+    for (const header_field& field : fields_.fields) {
+        head_.fields.push_back({field.name, field.value});
+        head_.expects_continue =
+            head_.expects_continue ||
+            (field.name == "expect" && equals_ignoring_case(field.value, "100-continue"));
+    }
+    request_.version_major = 2;
+    head_.version_minor = 0;
+    request_.protocol = fields_.protocol;
+}
+
 void exchange::describe(std::uint64_t connection, std::uint64_t index, bool is_resumed) {
     const std::size_t question = std::min(head_.target.find('?'), head_.target.size());
     request_.method = head_.method;
@@ -251,6 +267,11 @@ bool exchange::perform(const cut_step& current) {
 
 bool exchange::perform(const close_step& current) {
     sink_->end_connection(current.kind);
+    return true;
+}
+
+bool exchange::perform(const reset_step& current) {
+    sink_->reset(current.error_code);
     return true;
 }
 

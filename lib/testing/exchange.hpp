@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "hearth/testing/handler.hpp"
+#include "hearth/testing/origin.hpp"
 #include "testing/behaviour.hpp"
 #include "testing/http1_parser.hpp"
 #include "testing/worker.hpp"
@@ -59,9 +60,21 @@ struct cut_step {
 struct close_step {
     close_kind kind;
 };
+struct reset_step {
+    std::uint32_t error_code;
+};
 struct tunnel_step {};  // from here on every octet comes back
 using step = std::variant<wait_step, answer_step, interim_step, begin_step, body_step, source_step,
-                          finish_step, raw_step, cut_step, close_step, tunnel_step>;
+                          finish_step, raw_step, cut_step, close_step, reset_step, tunnel_step>;
+
+/// The head of an HTTP/2 request: its pseudo-fields (RFC 9113 8.3.1) and its fields.
+struct request_fields {
+    std::string method;
+    std::string target;     // :path
+    std::string authority;  // :authority
+    std::string protocol;   // :protocol (RFC 8441)
+    std::vector<header_field> fields;
+};
 
 /// How the answer of an exchange is sent. Any of these may end the exchange (`detach`).
 class response_sink {
@@ -80,6 +93,8 @@ public:
     virtual void send_raw(std::string_view bytes) = 0;
     virtual void cut_at(std::uint64_t octets, close_kind kind) = 0;
     virtual void end_connection(close_kind kind) = 0;
+    /// Ends the exchange alone where the protocol can (HTTP/2), else the connection.
+    virtual void reset(std::uint32_t error_code) = 0;
     virtual void start_tunnel() = 0;
     /// The body of the request is wanted: lets a client go on that waits for 100.
     virtual void invite_body() = 0;
@@ -96,6 +111,8 @@ public:
     // For the protocol.
     /// Takes one whole head; returns an empty reason or what is bad about it.
     std::string_view parse(std::string_view head_text);
+    /// Takes what an HTTP/2 request brought, in place of `parse`.
+    void adopt(request_fields whole);
     void describe(std::uint64_t connection, std::uint64_t index, bool is_resumed);
     [[nodiscard]] const request_head& head() const { return head_; }
     void on_body(std::string_view piece);
@@ -151,6 +168,7 @@ private:
     bool perform(const raw_step& current);
     bool perform(const cut_step& current);
     bool perform(const close_step& current);
+    bool perform(const reset_step& current);
     bool perform(const tunnel_step& current);
 
     response_sink* sink_;  // null once detached
@@ -158,6 +176,7 @@ private:
     std::shared_ptr<mailbox> mailbox_;
     const behaviour& knobs_;
     std::string head_text_;
+    request_fields fields_;
     request_head head_;
     request_view request_;
     std::string body_;
@@ -180,6 +199,14 @@ private:
     bool is_silent_ = false;
     bool collects_ = false;
     bool invites_late_ = false;
+};
+
+/// What the sessions of one origin share. Constant, or safe from any thread.
+struct session_context {
+    origin_options options;
+    behaviour knobs;
+    /// Finds who answers a request and lets it begin.
+    std::function<void(const std::shared_ptr<exchange>&)> serve;
 };
 
 }  // namespace testing::internal

@@ -88,6 +88,11 @@ responder& responder::cut_at(std::uint64_t octets, close_kind kind) {
     return *this;
 }
 
+responder& responder::reset(std::uint32_t error_code) {
+    ticket_->add(internal::reset_step{error_code});
+    return *this;
+}
+
 responder& responder::close(close_kind kind) {
     ticket_->add(internal::close_step{kind});
     return *this;

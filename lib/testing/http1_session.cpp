@@ -228,6 +228,11 @@ void http1_session::on_closed() {
     lose_exchange();
 }
 
+void http1_session::on_drain() {
+    closes_ = true;
+    if (!exchange_ && !is_tunnel_) connection_.close_when_sent(close_kind::clean);
+}
+
 std::shared_ptr<void> http1_session::hold() { return connection_.shared_from_this(); }
 
 void http1_session::send_interim(int status, const std::vector<header_field>& headers) {
@@ -320,6 +325,9 @@ void http1_session::end_connection(close_kind kind) {
     lose_exchange();
     connection_.close_when_sent(kind);
 }
+
+// HTTP/1.1 has no other way to give up one exchange.
+void http1_session::reset(std::uint32_t /*error_code*/) { end_connection(close_kind::reset); }
 
 void http1_session::start_tunnel() {
     is_tunnel_ = true;

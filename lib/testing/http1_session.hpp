@@ -7,26 +7,16 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "hearth/testing/origin.hpp"
 #include "testing/connection.hpp"
 #include "testing/exchange.hpp"
 
 HEARTH_BEGIN_NAMESPACE
 namespace testing::internal {
-
-/// What the sessions of one origin share. Constant, or safe from any thread.
-struct session_context {
-    origin_options options;
-    behaviour knobs;
-    /// Finds who answers a request and lets it begin.
-    std::function<void(const std::shared_ptr<exchange>&)> serve;
-};
 
 class http1_session final : public protocol, public response_sink {
 public:
@@ -38,6 +28,7 @@ public:
     void on_room() override;
     void on_end() override;
     void on_closed() override;
+    void on_drain() override;
 
     [[nodiscard]] std::shared_ptr<void> hold() override;
     void send_interim(int status, const std::vector<header_field>& headers) override;
@@ -47,6 +38,7 @@ public:
     void send_raw(std::string_view bytes) override;
     void cut_at(std::uint64_t octets, close_kind kind) override;
     void end_connection(close_kind kind) override;
+    void reset(std::uint32_t error_code) override;
     void start_tunnel() override;
     void invite_body() override;
     [[nodiscard]] bool has_room() override;

@@ -1,11 +1,11 @@
-// `origin`: a server whose connections speak HTTP/1.1, with built-in paths and custom handlers.
+// `origin`: a server whose connections speak HTTP, with built-in paths and custom handlers.
 #include "hearth/testing/origin.hpp"
 
 #include <exception>
 #include <utility>
 
 #include "testing/builtin_paths.hpp"
-#include "testing/http1_session.hpp"
+#include "testing/negotiated_session.hpp"
 #include "testing/router.hpp"
 #include "testing/server.hpp"
 
@@ -30,7 +30,7 @@ struct origin::state {
     explicit state(origin_options options)
         : context{std::move(options), {}, [this](const auto& owner) { serve(owner); }},
           server(context.options.listen, [this](internal::connection& owner) {
-              return std::make_unique<internal::http1_session>(owner, context);
+              return internal::make_session(owner, context);
           }) {}
 
     void serve(const std::shared_ptr<internal::exchange>& owner) {
@@ -66,6 +66,7 @@ void origin::watch(std::chrono::milliseconds interval,
 
 void origin::stop() { state_->server.stop(); }
 void origin::restart(std::chrono::milliseconds downtime) { state_->server.restart(downtime); }
+void origin::drain_all_connections() { state_->server.drain_all_connections(); }
 void origin::close_all_connections(close_kind kind) { state_->server.close_all_connections(kind); }
 
 void origin::stall(std::chrono::nanoseconds window) {

@@ -15,6 +15,10 @@ script_step expect_octets(std::size_t size) {
     return {.what = script_step::kind::expect_octets, .size = size};
 }
 
+script_step expect_frame(unsigned type) {
+    return {.what = script_step::kind::expect_frame, .frame_type = type};
+}
+
 script_step expect_end() { return {.what = script_step::kind::expect_end}; }
 
 script_step send(std::string bytes) {

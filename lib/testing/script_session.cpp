@@ -64,6 +64,7 @@ bool script_session::perform(const script_step& current) {
     switch (current.what) {
         case script_step::kind::expect_request: return take_request();
         case script_step::kind::expect_octets: return take_octets(current.size);
+        case script_step::kind::expect_frame: return take_frame(current.frame_type);
         case script_step::kind::expect_end: return has_peer_ended_;
         case script_step::kind::send: connection_.send(current.bytes); return true;
         case script_step::kind::drip: return drip(current);
@@ -115,6 +116,23 @@ bool script_session::take_octets(std::size_t size) {
     if (input_.size() < size) return false;
     input_.erase(0, size);
     return true;
+}
+
+bool script_session::take_frame(unsigned type) {
+    constexpr std::string_view preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    constexpr std::size_t head_size = 9;
+    if (input_.starts_with(preface)) input_.erase(0, preface.size());
+    for (;;) {
+        if (input_.size() < head_size) return false;
+        const auto octet = [this](std::size_t i) {
+            return std::size_t{static_cast<unsigned char>(input_[i])};
+        };
+        const std::size_t size = head_size + ((octet(0) << 16U) | (octet(1) << 8U) | octet(2));
+        if (input_.size() < size) return false;
+        const bool is_wanted = octet(3) == type;
+        input_.erase(0, size);
+        if (is_wanted) return true;
+    }
 }
 
 bool script_session::drip(const script_step& current) {

@@ -39,6 +39,7 @@ public:
     void on_room() override {}
     void on_end() override;
     void on_closed() override;
+    void on_drain() override {}
 
 private:
     void run();
@@ -46,6 +47,7 @@ private:
     bool perform(const script_step& current);
     bool take_request();
     bool take_octets(std::size_t size);
+    bool take_frame(unsigned type);
     bool drip(const script_step& current);
     bool wait(std::chrono::nanoseconds duration);
 

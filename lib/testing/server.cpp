@@ -163,6 +163,10 @@ void server::close_all_connections(close_kind kind) {
     on_every_worker([kind](worker& each) { each.close_connections(kind); });
 }
 
+void server::drain_all_connections() {
+    on_every_worker([](worker& each) { each.drain_connections(); });
+}
+
 void server::restart(std::chrono::milliseconds downtime) {
     on_every_worker([this, downtime](worker& each) {
         if (&each == &first()) go_down(downtime);

@@ -39,6 +39,7 @@ public:
     void stop();
     void restart(std::chrono::milliseconds downtime);
     void close_all_connections(close_kind kind);
+    void drain_all_connections();
     void set_refusing(bool is_refusing);
     void set_silent(bool is_silent) { is_silent_ = is_silent; }
     void watch(std::chrono::milliseconds interval,

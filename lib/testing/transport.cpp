@@ -210,6 +210,14 @@ io_result transport::read_wire(std::span<char> into) {
 
 bool transport::has_buffered_input() const { return is_tls() && SSL_has_pending(ssl_.get()) == 1; }
 
+std::string_view transport::alpn() const {
+    if (!is_tls()) return {};
+    const unsigned char* name = nullptr;
+    unsigned int size = 0;
+    SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+    return {reinterpret_cast<const char*>(name), size};
+}
+
 bool transport::is_resumed() const { return is_tls() && SSL_session_reused(ssl_.get()) == 1; }
 
 void transport::send_close_notify() {

@@ -52,6 +52,8 @@ public:
     /// True when octets were read from the socket that `read` has not returned yet.
     [[nodiscard]] bool has_buffered_input() const;
     [[nodiscard]] bool is_resumed() const;
+    /// The protocol chosen by ALPN, or nothing.
+    [[nodiscard]] std::string_view alpn() const;
     void send_close_notify();
     void send_ticket();
     void send_key_update();

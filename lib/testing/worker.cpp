@@ -75,6 +75,11 @@ void worker::release(connection& closed) {
     connections_.pop_back();
 }
 
+void worker::drain_connections() {
+    const std::vector<std::shared_ptr<connection>> open = connections_;  // some end at once
+    for (const auto& each : open) each->drain();
+}
+
 void worker::close_connections(close_kind kind) {
     while (!connections_.empty()) {
         const std::shared_ptr<connection> last = connections_.back();

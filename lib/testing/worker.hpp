@@ -60,6 +60,7 @@ public:
     /// Forgets a closed connection; called by the connection.
     void release(connection& closed);
     void close_connections(close_kind kind);
+    void drain_connections();
 
 private:
     asio::io_context context_{1};

@@ -19,7 +19,7 @@ LAYER_INCLUDES = {
           r"(sys|netinet|arpa|netdb|linux)[/.]|(fcntl|unistd|poll|netdb)\.h$",
     "client": r"base/|core/|proto/|io/|hearth/|boost/(asio|assert|container_hash|system|url)(?!/ssl)|"
               r"(sys)/|(fcntl|unistd)\.h$",
-    "testing": r"base/|hearth/|boost/|openssl/|sys/|(fcntl|unistd|signal)\.h$",
+    "testing": r"base/|hearth/|boost/|nghttp2/|openssl/|sys/|(fcntl|unistd|signal)\.h$",
     "pch": r".",
 }
 PUBLIC_INCLUDES = r"hearth/|boost/(asio|system)/"
@@ -155,7 +155,7 @@ def opening_comment(source):
 
 
 def include_guard(source):
-    guards = "#pragma once" in source.text or layer_of(source.path) == "pch"
+    guards = "#pragma once" in source.text or source.path.startswith(("lib/pch/", "tests/pch/"))
     if is_header(source.path) and not guards:
         yield source.path, 1, "a header without #pragma once"
 

@@ -42,6 +42,7 @@ public:
     void on_end() override {
         if (script_.on_end) script_.on_end(connection_);
     }
+    void on_drain() override {}
     void on_closed() override {
         if (script_.on_closed) script_.on_closed();
     }

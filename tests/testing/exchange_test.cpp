@@ -35,6 +35,10 @@ public:
         log += kind == close_kind::reset ? "reset; " : "close; ";
         if (ends != nullptr) ends->detach();
     }
+    void reset(std::uint32_t error_code) override {
+        log += "reset " + std::to_string(error_code) + "; ";
+        if (ends != nullptr) ends->detach();
+    }
     void start_tunnel() override { log += "tunnel; "; }
     void invite_body() override { log += "invite; "; }
     bool has_room() override { return room-- > 0; }
@@ -186,6 +190,32 @@ TEST(ExchangeTest, SplitsTheTargetIntoPathAndQuery) {
     EXPECT_EQ(request.connection, 3U);
     EXPECT_EQ(request.index, 4U);
     EXPECT_TRUE(request.is_resumed);
+}
+
+TEST(ExchangeTest, AResetIsAStepLikeOthers) {
+    exchange_world world;
+    world.subject->add(begin_step{{}});
+    world.subject->add(reset_step{8});
+    world.subject->add(finish_step{});
+    world.subject->run();
+    EXPECT_EQ(world.sink.log, "head 200; reset 8; ");
+}
+
+TEST(ExchangeTest, AnAdoptedRequestIsSeenAsItWasSent) {
+    exchange_world world;
+    world.subject->adopt({.method = "POST",
+                          .target = "/a?b",
+                          .authority = "x:1",
+                          .protocol = "",
+                          .fields = {{"expect", "100-Continue"}}});
+    world.subject->describe(1, 2, false);
+    const request_view& seen = world.subject->request();
+    EXPECT_EQ(seen.method, "POST");
+    EXPECT_EQ(seen.path, "/a");
+    EXPECT_EQ(seen.query, "b");
+    EXPECT_EQ(seen.version_major, 2U);
+    EXPECT_EQ(seen.header("host"), "x:1");
+    EXPECT_TRUE(world.subject->head().expects_continue);
 }
 
 }  // namespace

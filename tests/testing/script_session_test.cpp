@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "hearth/testing/h2_frames.hpp"
 #include "testing/plain_client.hpp"
 #include "testing/server.hpp"
 
@@ -37,6 +38,19 @@ TEST(ScriptSessionTest, RequestsThatArriveTogetherAreTakenOneByOne) {
         ASSERT_EQ(client.read_all(), "12") << cut;
     }
     EXPECT_EQ(listening.counts().snapshot().requests, 2 * (2 * request.size() - 1));
+}
+
+TEST(ScriptSessionTest, ExpectsFramesPastThePrefaceAndOthers) {
+    raw_origin server({.tls = false}, {expect_frame(h2::headers_frame), send("first"),
+                                       expect_frame(h2::ping_frame), send("second"), close()});
+    plain_client client(server.port());
+    const std::string frames = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2::settings() +
+                               h2::headers(1, {{":method", "GET"}}) + h2::data(1, "body");
+    client.send(std::string_view(frames).substr(0, 30));
+    client.send(std::string_view(frames).substr(30));
+    EXPECT_EQ(client.read_octets(5), "first");
+    client.send(h2::ping(1));
+    EXPECT_EQ(client.read_all(), "second");
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ public:
     void on_bytes(std::string_view /*bytes*/) override {}
     void on_room() override {}
     void on_end() override {}
+    void on_drain() override {}
     void on_closed() override {}
 
 private:

@@ -40,13 +40,15 @@ struct header_view {
 /// A request as it was received. Views are valid until the last copy of its responder is gone.
 struct request_view {
     std::string_view method;
-    std::string_view target;  ///< As on the request line.
+    std::string_view target;  ///< As on the request line; `:path`.
     std::string_view path;    ///< The target up to "?".
     std::string_view query;   ///< What follows "?", or empty.
     std::span<const header_view> headers;
     std::string_view body;                   ///< Whole, unless the handler was called early.
     std::span<const header_field> trailers;  ///< Of a chunked body.
-    unsigned version_minor = 1;              ///< 0 or 1 (HTTP/1.x).
+    unsigned version_major = 1;              ///< 1 or 2.
+    unsigned version_minor = 1;              ///< 0 or 1 (HTTP/1.x); 0 (HTTP/2).
+    std::string_view protocol;               ///< `:protocol` of an extended CONNECT (RFC 8441).
     std::uint64_t connection = 0;  ///< Index of the connection: 0 is the first one accepted.
     std::uint64_t index = 0;       ///< Index of the request on its connection, from 0.
     bool is_resumed = false;       ///< The connection resumed a TLS session.
@@ -55,7 +57,8 @@ struct request_view {
     [[nodiscard]] HEARTH_API std::optional<std::string_view> header(std::string_view name) const;
 };
 
-/// An answer. `content-length` or `transfer-encoding` and `connection` are added as needed.
+/// An answer. `content-length` or `transfer-encoding` and `connection` are added as needed; over
+/// HTTP/2 `chunked` means no content-length, and `close` a GOAWAY(NO_ERROR) behind the head.
 struct reply {
     int status = 200;
     std::vector<header_field> headers = {};
@@ -107,11 +110,14 @@ public:
     responder& stream(body_source source, std::chrono::nanoseconds pause = {});
     /// Ends the answer begun by `begin` or `send_raw`. The connection is then used again.
     responder& finish(std::vector<header_field> trailers = {});
-    /// Sends octets past all HTTP framing.
+    /// Sends octets past all HTTP framing; over HTTP/2 behind the frames that are ready to be sent.
     responder& send_raw(std::string bytes);
-    /// Ends the connection once `octets` octets of the answer (head, framing and body) were sent,
-    /// whatever else is asked for. Ask before the first step that sends.
+    /// Ends the connection once `octets` octets of the answer (head, framing and body; over HTTP/2
+    /// of the body) were sent, whatever else is asked for. Ask before the first step that sends.
     responder& cut_at(std::uint64_t octets, close_kind kind = close_kind::clean);
+    /// Ends this exchange alone by RST_STREAM with that code (RFC 9113 7); on HTTP/1.1 its
+    /// connection by TCP RST. What was asked for before but has not been sent may be lost.
+    responder& reset(std::uint32_t error_code);
     /// Ends the connection after what was asked for before has been sent.
     responder& close(close_kind kind = close_kind::clean);
     /// Leaves the request without an answer, for ever.

@@ -21,7 +21,7 @@ enum class close_kind : std::uint8_t {
 
 /// How an embedded origin listens.
 struct listen_options {
-    /// TLS, or plaintext when false; every TLS field below is then ignored.
+    /// TLS, or plaintext when false; every TLS field below is then ignored, but for "h2" in `alpn`.
     bool tls = true;
     /// Address to bind; IPv4 or IPv6 in text form. Loopback by default: nobody else can connect.
     std::string bind_address = "127.0.0.1";
@@ -43,7 +43,8 @@ struct listen_options {
     /// When not empty, a client certificate signed by one of these roots (PEM) is required.
     std::string client_ca_pem = {};
     /// Protocols chosen by ALPN, in the origin's order of preference. None in common, or an empty
-    /// list: no protocol is named and HTTP/1.1 is spoken.
+    /// list: no protocol is named and HTTP/1.1 is spoken. With "h2" in the list an `origin` speaks
+    /// HTTP/2; in plaintext to clients that begin with its preface (RFC 9113 3.3).
     std::vector<std::string> alpn = {"http/1.1"};
 };
 
@@ -56,10 +57,12 @@ struct origin_counters {
     std::uint64_t handshakes_full = 0;
     std::uint64_t handshakes_resumed = 0;
     std::uint64_t handshakes_failed = 0;  ///< Failed or given up by the client.
+    std::uint64_t connections_http2 = 0;  ///< Of those accepted, how many spoke HTTP/2.
+    std::uint64_t streams_reset = 0;      ///< RST_STREAM frames received (HTTP/2).
     std::uint64_t requests = 0;           ///< Whose head was read whole and legal.
     std::uint64_t requests_completed = 0;
     std::uint64_t requests_aborted = 0;  ///< Ended without a whole answer, by either side.
-    std::uint64_t requests_bad = 0;      ///< What was read is not legal HTTP/1.1.
+    std::uint64_t requests_bad = 0;      ///< What was read is not legal HTTP.
     std::uint64_t requests_active = 0;
     std::uint64_t requests_peak = 0;   ///< Most that were in progress at once.
     std::uint64_t bytes_received = 0;  ///< On the wire, TLS included.

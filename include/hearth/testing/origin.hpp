@@ -1,4 +1,4 @@
-// `origin`: an embedded HTTP/1.1 origin over TLS or plaintext whose behaviour is scripted.
+// `origin`: an embedded HTTP/1.1 and HTTP/2 origin, TLS or plaintext, whose behaviour is scripted.
 //
 // For tests of services that make HTTP calls: start one per test on a free port, aim the service at
 // `url()`, make it trust `ca_pem()`, then make the origin slow, silent, broken or gone.
@@ -17,8 +17,9 @@
 //   /close-at/<n>     closes (FIN, close_notify) after n octets of an answer longer than that
 //   /truncate-at/<n>  the same, without close_notify
 //   /reset-at/<n>     the same, by TCP RST
-//   /no-keepalive     an answer with "connection: close"
-//   /upgrade          101, then every octet comes back
+//   /no-keepalive     an answer with "connection: close"; HTTP/2: followed by GOAWAY(NO_ERROR)
+//   /upgrade          101, then every octet comes back; 200 for an extended CONNECT (RFC 8441)
+//   /rst/<code>       RST_STREAM with that error code instead of an answer; HTTP/1.1: TCP RST
 //   /garbage          octets that are not HTTP, then closes
 //   /redirect/<n>     302 to /redirect/<n-1>; 200 at 0
 // Anything else is 404; a number that does not parse is 400.
@@ -42,10 +43,23 @@
 HEARTH_BEGIN_NAMESPACE
 namespace testing {
 
+/// HTTP/2 of an origin, spoken when `listen.alpn` has "h2".
+struct http2_options {
+    /// SETTINGS_MAX_CONCURRENT_STREAMS. More get REFUSED_STREAM when the client has not yet
+    /// acknowledged the setting, GOAWAY(PROTOCOL_ERROR) when it has.
+    std::uint32_t max_streams = 128;
+    /// SETTINGS_INITIAL_WINDOW_SIZE: octets of a request body a client may send ahead.
+    std::uint32_t stream_window_bytes = std::uint32_t{1} << 20U;
+    /// The same for all streams of a connection; at least 65,535 (RFC 9113 6.9.2).
+    std::uint32_t connection_window_bytes = std::uint32_t{16} << 20U;
+};
+
 /// What an origin is made of; the defaults make a well-behaved TLS origin on a free loopback port.
 struct origin_options {
     listen_options listen = {};
-    /// Requests answered per connection; the last one says "connection: close". Empty = no limit.
+    http2_options http2 = {};
+    /// Requests answered per connection; the last one says "connection: close", over HTTP/2 GOAWAY.
+    /// Empty = no limit.
     std::optional<std::uint32_t> max_requests_per_connection = {};
     /// Closes a connection that has been without a request for so long. Empty = never. Clients that
     /// send at that very moment see the race every keep-alive client must survive (RFC 9112 9.5).
@@ -91,6 +105,11 @@ public:
     void restart(std::chrono::milliseconds downtime = std::chrono::milliseconds{0});
     /// Closes every connection, with whatever they are doing; returns when that is done.
     void close_all_connections(close_kind kind = close_kind::clean);
+
+    /// The polite end of every connection: GOAWAY(NO_ERROR) over HTTP/2, "connection: close" with
+    /// the answer in progress over HTTP/1.1; each closes once what is in progress was answered. New
+    /// connections are accepted.
+    void drain_all_connections();
 
     /// A back-end hiccup: an answer that would begin to be sent within the next `window` is held
     /// until its end, and all held ones leave together. A new hiccup replaces the one before; what

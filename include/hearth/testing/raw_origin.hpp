@@ -1,9 +1,9 @@
 // `raw_origin`: plays a script of octets and events on each connection, for hostile peers.
 //
 // Nothing in a script is checked: what is sent is what the script says, so answers that no HTTP
-// server would give can be given, over TLS or in plaintext. To be hostile below TLS, listen in
-// plaintext and let the client speak TLS to it. A script that has ended leaves the connection open:
-// what arrives is read and recorded until the client closes.
+// server would give can be given, over TLS or in plaintext, HTTP/2 included (h2_frames.hpp). To be
+// hostile below TLS, listen in plaintext and let the client speak TLS to it. A script that has
+// ended leaves the connection open: what arrives is read and recorded until the client closes.
 #pragma once
 
 #include <chrono>
@@ -25,6 +25,7 @@ struct script_step {
     enum class kind : std::uint8_t {
         expect_request,
         expect_octets,
+        expect_frame,
         expect_end,
         send,
         drip,
@@ -38,6 +39,7 @@ struct script_step {
     std::size_t size = 0;                 ///< expect_octets: how many; drip: octets at a time
     std::chrono::nanoseconds pause = {};  ///< wait; drip: between two pieces
     close_kind end = close_kind::clean;   ///< close
+    unsigned frame_type = 0;              ///< expect_frame
 };
 
 using script = std::vector<script_step>;
@@ -47,6 +49,9 @@ using script = std::vector<script_step>;
 [[nodiscard]] HEARTH_API script_step expect_request();
 /// Waits until so many octets have arrived since the last step that expected something.
 [[nodiscard]] HEARTH_API script_step expect_octets(std::size_t size);
+/// Waits for the next whole HTTP/2 frame of that type (RFC 9113 6; see h2_frames.hpp); the client's
+/// preface and frames of other types before it are passed over.
+[[nodiscard]] HEARTH_API script_step expect_frame(unsigned type);
 /// Waits until the client has ended its side.
 [[nodiscard]] HEARTH_API script_step expect_end();
 /// Sends octets, all at once.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "hearth/testing/certificate_authority.hpp"
+#include "hearth/testing/h2_frames.hpp"
 #include "hearth/testing/handler.hpp"
 #include "hearth/testing/listen_options.hpp"
 #include "hearth/testing/origin.hpp"
