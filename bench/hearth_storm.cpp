@@ -100,6 +100,8 @@ options parse(int count, char** values) {
         result.deadline_ms == 0) {
         bench::usage_error("--url, --interval-us, --duration-s and --deadline-ms are needed.");
     }
+    // Over HTTP/2 all share one connection: one request warms it.
+    if (result.http2) result.warm = std::min<std::uint64_t>(result.warm, 1);
     return result;
 }
 

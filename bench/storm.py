@@ -59,6 +59,10 @@ def all_cases(args):
         return [case("steady", 700, 0.03, 2, 20), case("hiccup", 700, 0, 5, 20, stall_ms=200),
                 case("deploy", 700, 0, 5, 20, command="restart")]
     n = args.seconds
+    if args.h2:
+        return [case("steady", 100, 0.03, n), case("steady", 150, 0.10, n),
+                case("hiccup", 200, 0, n, stall_ms=500), case("deploy", 200, 0, n, command="restart"),
+                case("cold", 200, 0, n, warm=0)]
     cases = [case("steady", us, slow, n) for slow in (0.03, 0.10)
              for us in (1500, 700, 350, 200, 100)]
     cases += [case("limited", us, 0.03, n, max_conns=most) for most in (600, 100)
@@ -266,7 +270,8 @@ def main():
                         help="keep what build/storm.json has of other cases")
     parser.add_argument("--clients", default="hearth,go,libcurl")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--h2", action="store_true", help="HTTP/2 where the client takes it")
+    parser.add_argument("--h2", action="store_true",
+                        help="over HTTP/2, with cases of its own; libcurl multi is left out")
     parser.add_argument("--client-cpu", type=int, default=0)
     parser.add_argument("--origin-cpu", type=int, default=max(0, (os.cpu_count() or 1) - 1))
     args = parser.parse_args()
@@ -277,7 +282,8 @@ def main():
     unknown = [name for name in args.clients.split(",") if name not in programs]
     if unknown:
         parser.error("no such client: " + " ".join(unknown))
-    programs = {name: programs[name] for name in args.clients.split(",")}
+    programs = {name: programs[name] for name in args.clients.split(",")
+                if not (args.h2 and name == "libcurl")}
     cases = [one for one in all_cases(args)
              if not args.cases or any(one["name"].startswith(given) for given in args.cases)]
     if not cases:
