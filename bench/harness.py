@@ -19,7 +19,13 @@ import endurance
 import instructions
 import report
 import scenarios
+import streams
 from origin import Nginx
+
+
+ALONE = {**endurance.SCENARIOS, **streams.SCENARIOS, **instructions.SCENARIOS}
+# Names for several scenarios: everything about HTTP/2.
+GROUPS = {"h2": ["h2-small-get"] + list(streams.SCENARIOS)}
 
 
 def say(text):
@@ -182,11 +188,11 @@ class Comparison:
 
 
 def parse_arguments():
-    alone = list(endurance.SCENARIOS) + list(instructions.SCENARIOS)
+    alone = list(ALONE)
     names = list(scenarios.COMPARISONS) + alone
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="any of: " +
-                        " ".join(names))
+                        " ".join(list(GROUPS) + names))
     parser.add_argument("--build", default="build")
     parser.add_argument("--smoke", action="store_true", help="small sizes: do they run at all?")
     parser.add_argument("--rounds", type=int, default=3)
@@ -197,6 +203,7 @@ def parse_arguments():
     parser.add_argument("--client-cpu", type=int, default=0)
     parser.add_argument("--origin-cpu", type=int, default=max(0, (os.cpu_count() or 1) - 1))
     args = parser.parse_args()
+    args.scenarios = [one for name in args.scenarios for one in GROUPS.get(name, [name])]
     unknown = [name for name in args.scenarios if name not in names]
     if unknown:
         parser.error("no such scenario: " + " ".join(unknown))
@@ -230,9 +237,7 @@ def main():
                 failures += comparisons[name].failures
             else:
                 began = progress.step(name, name)
-                which = endurance.SCENARIOS if name in endurance.SCENARIOS else \
-                    instructions.SCENARIOS
-                found["alone"][name] = which[name](args, say)
+                found["alone"][name] = ALONE[name](args, say)
                 report.print_alone(name, found["alone"][name])
                 progress.done(name, began)
             passed += 1

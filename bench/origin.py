@@ -16,6 +16,16 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def wait_for_port(port):
+    for _ in range(500):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.01)
+    raise RuntimeError(f"nothing listens on port {port}")
+
+
 class Nginx:
     """`/` answers five octets, `/body` a file of `body_bytes`, `/put` takes a body and drops it."""
 
@@ -87,13 +97,7 @@ http {{
             ["taskset", "-c", str(self.cpu), "nginx", "-e", f"{self.dir}/error.log",
              "-c", f"{self.dir}/nginx.conf"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(500):
-            try:
-                socket.create_connection(("127.0.0.1", self.tls_port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.01)
-        raise RuntimeError("nginx did not start; see " + self.dir)
+        wait_for_port(self.tls_port)
 
     def kill(self):
         """Ends master and workers at once, with all their connections."""

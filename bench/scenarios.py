@@ -16,12 +16,19 @@ def small_get(smoke):
         cases.append({"name": f"h1 c={concurrency}", "bar": bar, "path": "/",
                       "concurrency": concurrency, "requests": requests,
                       "warmup": max(requests // 20, 2 * concurrency), "count_calls": True})
+    return {"title": "Small GET, keep-alive, HTTP/1.1, TLS 1.3", "unit": "CPU us per request",
+            "per": "request", "scale": 1e6, "cases": cases}
+
+
+def h2_small_get(smoke):
+    count = 2_000 if smoke else 40_000
+    cases = []
     for streams in (1, 32, 100):
         requests = count if streams > 1 or smoke else count // 2
         cases.append({"name": f"h2 {streams} streams", "bar": 1.15, "path": "/", "proto": "h2",
                       "concurrency": streams, "requests": requests,
                       "warmup": max(requests // 20, 2 * streams), "count_calls": True})
-    return {"title": "Small GET, keep-alive, TLS 1.3", "unit": "CPU us per request",
+    return {"title": "Small GET, one connection, HTTP/2, TLS 1.3", "unit": "CPU us per request",
             "per": "request", "scale": 1e6, "cases": cases}
 
 
@@ -77,5 +84,5 @@ def threads(smoke):
                 for number in (1, 2, 4)]}
 
 
-COMPARISONS = {"small-get": small_get, "download": download, "upload": upload, "connect": connect,
-               "idle": idle, "threads": threads}
+COMPARISONS = {"small-get": small_get, "h2-small-get": h2_small_get, "download": download,
+               "upload": upload, "connect": connect, "idle": idle, "threads": threads}

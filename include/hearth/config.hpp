@@ -170,8 +170,9 @@ struct http2_config {
     /// Octets of a body that a stream may send before its caller has read any: what a reader that
     /// does not read holds. Range 65,535..2^31-1. Default 512 KiB.
     std::uint32_t initial_stream_window = 512 * 1024;
-    /// Receive windows grow with bandwidth and delay up to this. Range `initial_stream_window`..
-    /// 2^31-1. Default 16 MiB.
+    /// Windows of streams grow with bandwidth and delay up to this; the connection's has this size
+    /// from its beginning, for it is given back on arrival and holds no memory. Range
+    /// `initial_stream_window`..2^31-1. Default 16 MiB.
     std::uint32_t max_window = 16 * 1024 * 1024;
     /// A connection with open streams from which nothing came for so long is asked for a sign of
     /// life (PING), and gets no new exchange until it answers; without an answer within

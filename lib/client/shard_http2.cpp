@@ -33,6 +33,10 @@ proto::h2_settings http2_settings(const config& values) {
     settings.assumed_max_streams = values.http2.assumed_streams;
     settings.initial_stream_window = values.http2.initial_stream_window;
     settings.max_window = values.http2.max_window;
+    // What arrives is given back to the connection at once, so that its window holds no memory.
+    // Servers have bugs where it runs out: node may then end a response by RST_STREAM(NO_ERROR)
+    // without END_STREAM.
+    settings.initial_connection_window = values.http2.max_window;
     settings.send_buffer_bytes = values.io.send_buffer;
     return settings;
 }

@@ -54,7 +54,8 @@ void implementation::acquire(time_point now, const acquire_params& params) {
         exchange->origin = params.origin.index;
         exchange->wants_fresh = params.fresh_connection;
         exchange->deadline = params.deadline;
-        const std::uint32_t picked = origin->pool.pick(params.fresh_connection, ideal_streams());
+        const bool fresh = params.fresh_connection && !is_fresh_out_of_reach(*origin);
+        const std::uint32_t picked = origin->pool.pick(fresh, ideal_streams());
         if (picked != no_index) {
             ++exchanges_;
             assign(tables_.connections.at(picked), params.exchange.index);
@@ -325,7 +326,8 @@ void implementation::release(connection_record& connection) {
 void implementation::offer(connection_record& connection) {
     origin_record& origin = origin_of(connection);
     while (connection.has_room()) {
-        const std::uint32_t index = next_waiter(origin, connection.has_carried);
+        const bool is_used = connection.has_carried && !is_fresh_out_of_reach(origin);
+        const std::uint32_t index = next_waiter(origin, is_used);
         if (index == no_index) break;
         origin.pool.dequeue(tables_, index);
         deadlines_.remove(tables_.exchanges.at(index).timer);

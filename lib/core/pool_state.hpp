@@ -167,6 +167,7 @@ private:
     void watch_load(connection_record& connection);
     [[nodiscard]] std::uint32_t streams_room(const origin_record& origin) const;
     [[nodiscard]] std::uint32_t dials_for_streams(const origin_record& origin) const;
+    [[nodiscard]] bool is_fresh_out_of_reach(const origin_record& origin) const;
     [[nodiscard]] std::uint32_t ideal_streams() const {
         return settings_.http2.ideal_streams.value_or(no_index);
     }

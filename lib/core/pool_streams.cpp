@@ -238,7 +238,16 @@ std::uint32_t implementation::streams_room(const origin_record& origin) const {
 // since one connection may be all that is needed.
 std::uint32_t implementation::dials_for_streams(const origin_record& origin) const {
     if (!origin.is_protocol_known) return origin.pool.coming() == 0 ? 1 : 0;
-    return origin.is_multiplexed ? streams_room(origin) : no_index;
+    if (!origin.is_multiplexed) return no_index;
+    return streams_room(origin) + std::min(origin.pool.fresh_waiters(), origin.pool.idle_used());
+}
+
+// A fresh connection can neither be dialled nor take the place of an idle one: one that carries
+// others is proven to live, and is the next best.
+bool implementation::is_fresh_out_of_reach(const origin_record& origin) const {
+    if (!origin.is_multiplexed || origin.pool.idle_used() != 0) return false;
+    if (origin.pool.coming() != 0) return false;
+    return streams_room(origin) == 0 || !limits_.has_room(origin.id.index);
 }
 
 }  // namespace hearth::core

@@ -211,7 +211,8 @@ void implementation::hand_out() {
             limits_.set_demand(index, 0, 0);
             continue;
         }
-        const bool has_room = limits_.has_room(index) || make_room(origin);
+        const bool has_streams_room = !origin.is_multiplexed || streams_room(origin) != 0;
+        const bool has_room = (limits_.has_room(index) && has_streams_room) || make_room(origin);
         HEARTH_ASSERT(has_room);  // else it would not stand in line
         if (!has_room) {
             limits_.set_demand(index, 0, 0);

@@ -203,6 +203,7 @@ bool h2_connection::accept_control(const h2_frame_header& frame) {
 void h2_connection::finish_frame() {
     const h2_frame_header& frame = reader_.header();
     if (!frame.is(h2_frame_type::data) || frame.has(h2_frame_header::end_stream)) return;
+    if (live(frame.stream) == nullptr) return;  // accept_data bounds what dead streams get
     if (frame_data_ != 0) {
         guard_.on_useful_frame();
     } else {
@@ -302,6 +303,12 @@ void h2_connection::end_response(h2_stream& stream) {
 void h2_connection::on_peer_reset(std::int32_t id, h2_error_code code) {
     h2_stream* const stream = live(id);
     if (stream == nullptr) return;
+    // Some servers end a response that was sent whole so, without END_STREAM. Only its length can
+    // tell that from a response that was cut.
+    if (code == h2_error_code::no_error && stream->response.has_all_content()) {
+        end_response(*stream);
+        return;
+    }
     const bool is_refused = code == h2_error_code::refused_stream;
     const bool has_head = stream->response.has_head();
     fail_stream(*stream, {.error = has_head ? errc::peer_truncated : errc::peer_reset,

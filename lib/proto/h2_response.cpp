@@ -168,6 +168,11 @@ bool h2_response::add_body(std::uint64_t octets) {
     return true;
 }
 
+bool h2_response::has_all_content() const {
+    if (is_refused() || stage_ != stage::body || is_tunnel_) return false;
+    return has_no_content() || content_length_ == body_;
+}
+
 bool h2_response::finish() {
     if (is_refused()) return false;
     if (stage_ != stage::body) {

@@ -40,6 +40,8 @@ public:
     [[nodiscard]] bool check_body(std::uint64_t octets);
     /// Octets of data came; false as above.
     [[nodiscard]] bool add_body(std::uint64_t octets);
+    /// Nothing of the content is missing as far as its announced length tells.
+    [[nodiscard]] bool has_all_content() const;
     /// The stream ended; false: too early.
     [[nodiscard]] bool finish();
 

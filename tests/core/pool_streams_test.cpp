@@ -106,6 +106,33 @@ TEST(PoolStreamsTest, ConnectionsOfAMultiplexedOriginAreLimited) {
     EXPECT_EQ(h.stats(h.origin).waiting, 4U);
 }
 
+TEST(PoolStreamsTest, FreshConnectionTakesThePlaceOfAnIdleOneAtTheLimit) {
+    streams_harness h(with({.max_connections = 1}));
+    const exchange_id first = h.acquire(h.origin);
+    const connection_id old = h.finish(10);
+    h.answer(old, first);
+    (void)h.acquire(h.origin, base::never, true);
+    EXPECT_EQ(h.count(kind::dial), 2U);
+    EXPECT_EQ(h.last(kind::close).connection, old);
+    h.finish(10);
+    EXPECT_EQ(h.count(kind::assign), 2U);
+}
+
+TEST(PoolStreamsTest, BusyConnectionWillDoForWhoWantsAFreshOneAtTheLimit) {
+    streams_harness h(with({.max_connections = 1}));
+    const exchange_id first = h.acquire(h.origin);
+    const connection_id only = h.finish(1);
+    const exchange_id second = h.acquire(h.origin, base::never, true);
+    EXPECT_EQ(h.count(kind::assign), 1U) << "its only stream is taken";
+    h.set_streams(only, 2);
+    EXPECT_EQ(h.count(kind::assign), 2U);
+    h.answer(only, first);
+    (void)h.acquire(h.origin, base::never, true);
+    EXPECT_EQ(h.count(kind::assign), 3U);
+    h.answer(only, second);
+    EXPECT_EQ(h.count(kind::dial), 1U);
+}
+
 TEST(PoolStreamsTest, OwnLimitOfStreamsHoldsBelowThePeers) {
     streams_harness h(with({.max_streams = 3}));
     (void)h.acquire_many(4);

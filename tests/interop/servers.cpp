@@ -169,7 +169,7 @@ std::uint64_t go_server::counter(const std::string& name) const {
     return std::stoull(text.substr(at + name.size() + 2));
 }
 
-haproxy_server::haproxy_server(std::uint16_t upstream) {
+haproxy_server::haproxy_server(std::uint16_t upstream, const std::string& alpn) {
     const testing::certificate issued = authority().issue();
     const auto pem = directory_.write("both.pem", issued.chain_pem + issued.key_pem);
     const auto file = directory_.write(
@@ -179,7 +179,7 @@ haproxy_server::haproxy_server(std::uint16_t upstream) {
         "    timeout client 60s\n    timeout server 60s\n    timeout http-keep-alive 60s\n"
         "frontend front\n    bind " +
             listen_on(plain_port) + "\n    bind " + listen_on(tls_port) + " ssl crt " +
-            pem.string() +
+            pem.string() + (alpn.empty() ? "" : " alpn " + alpn) +
             "\n    default_backend back\nbackend back\n"
             "    http-reuse always\n    server one " +
             listen_on(upstream) + "\n");

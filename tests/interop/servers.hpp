@@ -75,7 +75,8 @@ private:
 /// HTTP mode with TLS in front of a plaintext server.
 class haproxy_server : public served {
 public:
-    explicit haproxy_server(std::uint16_t upstream);
+    /// `alpn`: what the TLS port offers; empty for none.
+    explicit haproxy_server(std::uint16_t upstream, const std::string& alpn = {});
 
 private:
     support::scratch_directory directory_;

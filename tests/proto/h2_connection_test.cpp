@@ -238,6 +238,17 @@ TEST(H2ConnectionTest, KeepsAnIdleConnectionAliveForEver) {
     EXPECT_FALSE(client.engine().is_failed());
 }
 
+TEST(H2ConnectionTest, DataOnItsWayToADeadStreamIsNoFlood) {
+    h2_client client = with_three();
+    client.give(h2::status(1, "200"));
+    client.engine().reset(exchange(1), h2_error_code::cancel);
+    client.flush();
+    static_cast<void>(client.take_events());
+    for (int i = 0; i < 500; ++i) client.give(h2::data(1, std::string(1'000, 'x')));
+    client.give(h2::status(3, "200", h2::end_stream));
+    EXPECT_EQ(client.take_events(), "2 head 200 v20 {}\n2 end reusable\n");
+}
+
 TEST(H2ConnectionTest, EndlessDataOnADeadStreamIsAFlood) {
     h2_client client = with_three();
     client.engine().reset(exchange(1), h2_error_code::cancel);

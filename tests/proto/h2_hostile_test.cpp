@@ -283,6 +283,14 @@ TEST(H2HostileTest, FailsWhatThePeerResets) {
         {"without an error", h2::rst_stream(1, 0), before + "NO_ERROR\n"},
         {"without an error in the body", ok + h2::data(1, "part") + h2::rst_stream(1, 0),
          head_200 + "1 data part\n" + within + "NO_ERROR\n"},
+        {"without an error when all is there",
+         h2::headers(1, {{":status", "200"}, {"content-length", "4"}}) + h2::data(1, "full") +
+             h2::rst_stream(1, 0),
+         "1 head 200 v20 {content-length=4}\n1 data full\n1 end reusable\n"},
+        {"with an error when all is there",
+         h2::headers(1, {{":status", "200"}, {"content-length", "4"}}) + h2::data(1, "full") +
+             h2::rst_stream(1, 8),
+         "1 head 200 v20 {content-length=4}\n1 data full\n" + within + "CANCEL\n"},
         {"with an unknown code", h2::rst_stream(1, 0xbad), before + "0xbad\n"},
         {"after the end", h2::status(1, "200", h2::end_stream) + h2::rst_stream(1, 0),
          head_200 + "1 end reusable\n"},

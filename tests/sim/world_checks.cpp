@@ -234,7 +234,9 @@ void world::apply_assign(const action& a) {
     require(!c->is_leaving, "that is not leaving");
     require(c->has_room(), "and has room");
     require(now_ < x->bound, "nobody who has expired is assigned");
-    require(!x->fresh || !c->has_carried, "a fresh connection is given where one is wanted");
+    // At the limit of connections one that carries others will do.
+    require(!x->fresh || !c->has_carried || c->is_multiplexed,
+            "a fresh connection is given where one is wanted");
     require(!c->is_draining, "nor reading the rest of a cancelled response");
     if (c->exchanges.empty()) {
         require(now_ < c->idle_since + settings_.pool.pool.idle_timeout, "not idle for too long");
