@@ -73,6 +73,7 @@ public:
         if (one.begins_with_open) await_open(*one.begins_with_open);
         request what = one.what;
         what.url = origin_.url(what.url);
+        if (one.patience) what.deadline = in(*one.patience);
         const awaited_response done = support::begin_send(client_, std::move(what));
         const response& got = done.value();
         const outcome& expected = one.expected;

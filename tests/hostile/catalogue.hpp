@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -41,6 +42,8 @@ struct call {
     /// Before it is made, so many connections of the client must be open: lets events of an idle
     /// connection arrive.
     std::optional<std::uint64_t> begins_with_open{};
+    /// From when it is made to its deadline.
+    std::optional<std::chrono::milliseconds> patience{};
 };
 
 /// What the polite request after the case finds.

@@ -155,16 +155,11 @@ std::vector<hostile_case> stale_connections() {
 }
 HEARTH_HOSTILE_CASES(Stale, stale_connections);
 
-void hasty(config& values) { values.timeouts.first_byte = milliseconds(50); }
-void hasty_drain(config& values) {
-    hasty(values);
+void draining(config& values) {
     values.pool.on_cancel = cancel_policy::drain;
     values.pool.drain_bytes = 1000;
 }
-void hasty_close(config& values) {
-    hasty(values);
-    values.pool.on_cancel = cancel_policy::close;
-}
+void closing(config& values) { values.pool.on_cancel = cancel_policy::close; }
 
 /// The first call gives up before the answer comes.
 hostile_case given_up(std::string name, script late, afterwards next, void (*adjust)(config&)) {
@@ -172,9 +167,10 @@ hostile_case given_up(std::string name, script late, afterwards next, void (*adj
     steps.insert(steps.end(), late.begin(), late.end());
     hostile_case one{.name = std::move(name),
                      .connections = {std::move(steps)},
-                     .calls = {{get(), refused(errc::first_byte_timeout)}},
+                     .calls = {{get(), refused(errc::deadline_exceeded)}},
                      .next = next,
                      .adjust = adjust};
+    one.calls.front().patience = milliseconds(50);
     return one;
 }
 
@@ -183,16 +179,15 @@ std::vector<hostile_case> drained() {
     const auto other = afterwards::other_connection;
     const auto closed = afterwards::closed_by_itself;
     return {
-        given_up("EvilBehindDrained", {send(sized("late") + evil)}, closed, hasty_drain),
-        given_up("DrainedTooLong", {send(head_with("Content-Length: 5000\r\n"))}, closed,
-                 hasty_drain),
+        given_up("EvilBehindDrained", {send(sized("late") + evil)}, closed, draining),
+        given_up("DrainedTooLong", {send(head_with("Content-Length: 5000\r\n"))}, closed, draining),
         given_up("DrainedEndless", {send("HTTP/1.1 200 OK\r\n\r\n" + std::string(5000, 'x'))},
-                 closed, hasty_drain),
-        given_up("DrainedBadChunks", {send(chunked("5\r\nhelloevil"))}, closed, hasty_drain),
-        given_up("DrainedBadHead", {send("garbage\r\n\r\n")}, closed, hasty_drain),
+                 closed, draining),
+        given_up("DrainedBadChunks", {send(chunked("5\r\nhelloevil"))}, closed, draining),
+        given_up("DrainedBadHead", {send("garbage\r\n\r\n")}, closed, draining),
         given_up("DrainedCut", {send(head_with("Content-Length: 9\r\n")), testing::close()}, closed,
-                 hasty_drain),
-        given_up("Closed", {send(evil)}, other, hasty_close),
+                 draining),
+        given_up("Closed", {send(evil)}, other, closing),
     };
 }
 HEARTH_HOSTILE_CASES(GivenUp, drained);

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
+#include <openssl/x509v3.h>
 
 #include <array>
 #include <stdexcept>
@@ -24,6 +25,7 @@ void require(bool is_ok, const char* what) {
 
 evp_pkey_ptr make_key(key_kind kind) {
     if (kind == key_kind::ecdsa) return evp_pkey_ptr(EVP_EC_gen("P-256"));
+    if (kind == key_kind::rsa_1024) return evp_pkey_ptr(EVP_RSA_gen(1024));
     static const evp_pkey_ptr shared(EVP_RSA_gen(rsa_bits));
     EVP_PKEY_up_ref(shared.get());
     return evp_pkey_ptr(shared.get());
@@ -36,6 +38,19 @@ void add_extension(X509* certificate, X509* issuer, int id, const std::string& v
         X509V3_EXT_conf_nid(nullptr, &context, id, value.c_str()));
     require(extension != nullptr, value.c_str());
     X509_add_ext(certificate, extension.get(), -1);
+}
+
+// Only DNS, and past all syntax of names.
+void add_raw_name(X509* certificate, const std::string& name) {
+    const std::unique_ptr<GENERAL_NAMES, openssl_deleter<GENERAL_NAMES_free>> names(
+        GENERAL_NAMES_new());
+    GENERAL_NAME* one = GENERAL_NAME_new();
+    ASN1_IA5STRING* text = ASN1_IA5STRING_new();
+    require(names && one != nullptr && text != nullptr, "out of memory");
+    ASN1_STRING_set(text, name.data(), static_cast<int>(name.size()));
+    GENERAL_NAME_set0_value(one, GEN_DNS, text);
+    sk_GENERAL_NAME_push(names.get(), one);
+    require(X509_add1_ext_i2d(certificate, NID_subject_alt_name, names.get(), 0, 0) == 1, "name");
 }
 
 void set_serial(X509* certificate) {
@@ -60,16 +75,24 @@ identity build(const certificate_request& request, const identity* issuer) {
                                reinterpret_cast<const unsigned char*>(request.common_name.data()),
                                static_cast<int>(request.common_name.size()), -1, 0);
     X509_set_issuer_name(certificate, X509_get_subject_name(signer));
+    const auto or_usual = [&](const std::string& given, const char* authority, const char* leaf) {
+        return !given.empty() ? given : std::string(request.is_authority ? authority : leaf);
+    };
     add_extension(certificate, signer, NID_basic_constraints,
-                  request.is_authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
+                  or_usual(request.basic_constraints, "critical,CA:TRUE", "critical,CA:FALSE"));
     add_extension(certificate, signer, NID_key_usage,
-                  request.is_authority ? "critical,keyCertSign" : "critical,digitalSignature");
+                  or_usual(request.key_usage, "critical,keyCertSign", "critical,digitalSignature"));
     add_extension(certificate, signer, NID_subject_key_identifier, "hash");
     std::string names;
     for (const std::string& each : request.names) names += (names.empty() ? "" : ",") + each;
     if (!names.empty()) add_extension(certificate, signer, NID_subject_alt_name, names);
+    if (!request.raw_name.empty()) add_raw_name(certificate, request.raw_name);
+    for (const auto& [id, value] : request.extensions) {
+        add_extension(certificate, signer, id, value);
+    }
     EVP_PKEY* key = issuer != nullptr ? issuer->key.get() : made.key.get();
-    require(X509_sign(certificate, key, EVP_sha256()) > 0, "cannot sign");
+    const EVP_MD* digest = request.signs_by_sha1 ? EVP_sha1() : EVP_sha256();
+    require(X509_sign(certificate, key, digest) > 0, "cannot sign");
     return made;
 }
 

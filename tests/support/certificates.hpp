@@ -3,13 +3,14 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proto/openssl_ptr.hpp"
 
 namespace hearth::support {
 
-enum class key_kind { ecdsa, rsa };
+enum class key_kind { ecdsa, rsa, rsa_1024 };
 
 struct certificate_request {
     std::string common_name = "leaf";
@@ -19,6 +20,14 @@ struct certificate_request {
     bool is_authority = false;
     std::chrono::seconds valid_from = std::chrono::hours(-1);  ///< Relative to now.
     std::chrono::seconds valid_to = std::chrono::hours(24);
+    /// As OpenSSL writes them; empty: what `is_authority` makes usual.
+    std::string basic_constraints = {};
+    std::string key_usage = {};
+    /// More extensions: their NIDs and values as OpenSSL writes them.
+    std::vector<std::pair<int, std::string>> extensions = {};
+    /// A DNS name that is written octet for octet, NULs included.
+    std::string raw_name = {};
+    bool signs_by_sha1 = false;
 };
 
 /// A certificate and its key.

@@ -22,12 +22,13 @@ struct tls_server_options {
     int minimum_version = TLS1_2_VERSION;
     int maximum_version = TLS1_3_VERSION;
     std::vector<std::string> alpn = {"h2", "http/1.1"};  ///< In order of preference; empty: none.
-    std::string forced_alpn;    ///< Answers this without asking what was offered.
-    std::string client_ca_pem;  ///< If set, a client certificate of this authority is required.
-    std::size_t tickets = 2;    ///< TLS 1.3 tickets per handshake; 0: no tickets in any version.
+    std::string forced_alpn = {};  ///< Answers this without asking what was offered.
+    std::string client_ca_pem =
+        {};                   ///< If set, a client certificate of this authority is required.
+    std::size_t tickets = 2;  ///< TLS 1.3 tickets per handshake; 0: no tickets in any version.
     long ticket_lifetime_s = 7200;
-    bool renews_tickets = false;  ///< A new ticket whenever one is used, also before TLS 1.3.
-    std::string cipher_list;      ///< With a security level below the default, for old versions.
+    bool renews_tickets = false;   ///< A new ticket whenever one is used, also before TLS 1.3.
+    std::string cipher_list = {};  ///< With a security level below the default, for old versions.
 };
 
 class tls_server_context {

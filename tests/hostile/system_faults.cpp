@@ -1,0 +1,192 @@
+#include "hostile/system_faults.hpp"
+
+#include <dlfcn.h>
+#include <sys/epoll.h>
+#include <sys/types.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+
+// Not from their headers, which may define them inline themselves.
+struct sockaddr;
+using socket_size = unsigned;
+
+namespace hearth::hostile {
+namespace {
+
+constexpr std::size_t kinds = static_cast<std::size_t>(system_call::count_);
+constexpr int option_level_socket = 1;  // SOL_SOCKET on Linux
+constexpr int option_error = 4;         // SO_ERROR
+
+thread_local bool is_afflicted = false;
+
+struct state {
+    std::mutex mutex;
+    fault_plan plan;
+    std::array<std::uint64_t, kinds> made{};
+    std::uint64_t transfers = 0;
+    bool was_refused = false;  // the transfer before this one was made to be repeated
+    struct watch {
+        int set;
+        epoll_event event;
+    };
+    std::map<int, watch> watched;
+};
+state& shared() {
+    static state one;
+    return one;
+}
+
+/// The C library's function of that name.
+template <class Function>
+Function* real(const char* name) {
+    void* const found = ::dlsym(RTLD_NEXT, name);
+    if (found == nullptr) std::abort();
+    return reinterpret_cast<Function*>(found);
+}
+auto* real_epoll_ctl() {
+    static auto* const found = real<int(int, int, int, epoll_event*)>("epoll_ctl");
+    return found;
+}
+
+/// The error this call must fail with, or 0. Under the mutex.
+int fault_of(state& now, system_call call) {
+    const std::uint64_t number = now.made[static_cast<std::size_t>(call)]++;
+    return call == now.plan.call && number == now.plan.at ? now.plan.error : 0;
+}
+int fault_of(system_call call) {
+    if (!is_afflicted) return 0;
+    const std::lock_guard lock(shared().mutex);
+    return fault_of(shared(), call);
+}
+
+/// Raises the edges of a descriptor again.
+void raise_edges(state& now, int descriptor) {
+    const auto at = now.watched.find(descriptor);
+    if (at == now.watched.end()) return;
+    const int error = errno;
+    real_epoll_ctl()(at->second.set, EPOLL_CTL_MOD, descriptor, &at->second.event);
+    errno = error;
+}
+
+/// How a recv or send goes: an error, or at most so many octets.
+struct transfer {
+    int error = 0;
+    std::size_t size = 0;
+};
+transfer plan_transfer(system_call call, int descriptor, std::size_t size) {
+    if (!is_afflicted) return {0, size};
+    state& now = shared();
+    const std::lock_guard lock(now.mutex);
+    if (const int error = fault_of(now, call)) return {error, 0};
+    const fault_plan& plan = now.plan;
+    ++now.transfers;
+    if (!now.was_refused) {
+        const auto is_due = [&](std::uint32_t every) {
+            return every != 0 && now.transfers % every == 0;
+        };
+        if (is_due(plan.interrupts_every)) {
+            now.was_refused = true;
+            return {EINTR, 0};
+        }
+        if (is_due(plan.blocks_every)) {
+            now.was_refused = true;
+            raise_edges(now, descriptor);
+            return {EAGAIN, 0};
+        }
+    }
+    now.was_refused = false;
+    const std::size_t most = call == system_call::recv ? plan.most_received : plan.most_sent;
+    if (most == 0 || most >= size) return {0, size};
+    return {0, most};
+}
+void end_short_transfer(int descriptor) {
+    const std::lock_guard lock(shared().mutex);
+    raise_edges(shared(), descriptor);
+}
+
+}  // namespace
+
+void set_faults(const fault_plan& plan) {
+    state& now = shared();
+    const std::lock_guard lock(now.mutex);
+    now.plan = plan;
+    now.made = {};
+    now.transfers = 0;
+    now.was_refused = false;
+}
+
+std::uint64_t calls_made(system_call call) {
+    const std::lock_guard lock(shared().mutex);
+    return shared().made[static_cast<std::size_t>(call)];
+}
+
+afflicted::afflicted() { is_afflicted = true; }
+afflicted::~afflicted() { is_afflicted = false; }
+
+}  // namespace hearth::hostile
+
+namespace {
+using namespace hearth::hostile;
+
+int failed(int error) {
+    errno = error;
+    return -1;
+}
+}  // namespace
+
+extern "C" {
+
+int socket(int domain, int type, int protocol) {
+    static auto* const next = real<int(int, int, int)>("socket");
+    if (const int error = fault_of(system_call::socket)) return failed(error);
+    return next(domain, type, protocol);
+}
+
+int connect(int descriptor, const sockaddr* address, socket_size size) {
+    static auto* const next = real<int(int, const sockaddr*, socket_size)>("connect");
+    if (const int error = fault_of(system_call::connect)) return failed(error);
+    return next(descriptor, address, size);
+}
+
+int getsockopt(int descriptor, int level, int name, void* value, socket_size* size) {
+    static auto* const next = real<int(int, int, int, void*, socket_size*)>("getsockopt");
+    if (level == option_level_socket && name == option_error) {
+        if (const int error = fault_of(system_call::socket_error)) {
+            *static_cast<int*>(value) = error;
+            return 0;
+        }
+    }
+    return next(descriptor, level, name, value, size);
+}
+
+int epoll_ctl(int set, int operation, int descriptor, epoll_event* event) noexcept {
+    if (is_afflicted && operation == EPOLL_CTL_ADD) {
+        const std::lock_guard lock(shared().mutex);
+        if (const int error = fault_of(shared(), system_call::epoll_add)) return failed(error);
+        shared().watched[descriptor] = {set, *event};
+    }
+    return real_epoll_ctl()(set, operation, descriptor, event);
+}
+
+ssize_t recv(int descriptor, void* octets, std::size_t size, int flags) {
+    static auto* const next = real<ssize_t(int, void*, std::size_t, int)>("recv");
+    const transfer how = plan_transfer(system_call::recv, descriptor, size);
+    if (how.error != 0) return failed(how.error);
+    const ssize_t got = next(descriptor, octets, how.size, flags);
+    if (got > 0 && how.size < size) end_short_transfer(descriptor);
+    return got;
+}
+
+ssize_t send(int descriptor, const void* octets, std::size_t size, int flags) {
+    static auto* const next = real<ssize_t(int, const void*, std::size_t, int)>("send");
+    const transfer how = plan_transfer(system_call::send, descriptor, size);
+    if (how.error != 0) return failed(how.error);
+    const ssize_t sent = next(descriptor, octets, how.size, flags);
+    if (sent > 0 && how.size < size) end_short_transfer(descriptor);
+    return sent;
+}
+}

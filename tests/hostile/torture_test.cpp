@@ -1,0 +1,225 @@
+// Torture: a whole session of a client, again and again, in which each system call fails once, in
+// each way it can; and sessions in which every transfer is short, interrupted or not possible yet.
+//
+// Whatever fails: each call completes once, with its own whole answer or an error that blames the
+// connection; no descriptor and no count is lost; and the next request after the fault is answered.
+#include <gtest/gtest.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cerrno>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "hearth/testing/origin.hpp"
+#include "hostile/system_faults.hpp"
+#include "support/awaited.hpp"
+#include "support/server_process.hpp"
+
+namespace hearth::hostile {
+namespace {
+
+using boost::system::error_code;
+using std::chrono::milliseconds;
+namespace asio = boost::asio;
+
+/// A client whose one thread is afflicted.
+class tormented_client {
+public:
+    explicit tormented_client(const testing::origin& origin)
+        : work_(asio::make_work_guard(context_)),
+          client_(std::in_place, client::executor_type(context_.get_executor()),
+                  config_for(origin)) {
+        thread_ = std::thread([this] {
+            const afflicted here;
+            context_.run();
+        });
+    }
+    ~tormented_client() {
+        client_.reset();
+        work_.reset();
+        thread_.join();
+    }
+    tormented_client(const tormented_client&) = delete;
+    tormented_client& operator=(const tormented_client&) = delete;
+
+    client& operator*() { return *client_; }
+    client* operator->() { return &*client_; }
+
+private:
+    static config config_for(const testing::origin& origin) {
+        config values;
+        values.pool.dial_patience = milliseconds(0);
+        values.pool.min_backoff = milliseconds(1);
+        values.pool.max_backoff = milliseconds(1);
+        values.redirect.enabled = true;
+        if (!origin.ca_pem().empty()) {
+            tls_options options;
+            options.ca_pem = origin.ca_pem();
+            values.tls.profile = tls_profile::make(options);
+        }
+        return values;
+    }
+
+    asio::io_context context_;
+    asio::executor_work_guard<asio::io_context::executor_type> work_;
+    std::optional<client> client_;
+    std::thread thread_;
+};
+
+struct expected_answer {
+    request what;
+    unsigned status = 200;
+    std::optional<std::string> body{};
+};
+
+constexpr std::size_t large = 100'000;
+
+/// What a client does in a day.
+std::vector<expected_answer> session(const testing::origin& origin) {
+    const auto get = [&](const std::string& path) {
+        request what;
+        what.url = origin.url(path);
+        return what;
+    };
+    const std::string octets = testing::pattern_octets(0, large);
+    std::vector<expected_answer> all;
+    all.push_back({get("/bytes/10"), 200, testing::pattern_octets(0, 10)});
+    all.push_back({get("/bytes/100000"), 200, octets});
+    all.push_back({get("/chunked/100000"), 200, octets});
+    all.push_back({get("/status/204"), 204, ""});
+    all.push_back({get("/redirect/2"), 200});
+    all.push_back({get("/trailers"), 200});
+    all.push_back({get("/no-keepalive"), 200});
+    all.push_back({get("/status/503"), 503});
+    request head = get("/bytes/10");
+    head.method = method::head;
+    all.push_back({std::move(head), 200, ""});
+    for (const bool waits : {false, true}) {
+        request up = get(waits ? "/continue" : "/upload");
+        up.method = method::put;
+        up.body = octets;
+        up.expect_continue = waits;
+        all.push_back({std::move(up), 200});
+    }
+    return all;
+}
+
+void expect_sound(error_code error, const response& got, const expected_answer& expected) {
+    if (!error) {
+        EXPECT_EQ(got.status, expected.status);
+        if (expected.body) {
+            EXPECT_TRUE(got.body == *expected.body) << "octets are wrong";
+        }
+        return;
+    }
+    EXPECT_TRUE(error == errc_condition::peer_fault || error == errc::connect_failed ||
+                error == errc::handshake_failed || error == errc::descriptor_limit ||
+                error == errc::write_timeout)
+        << error.message() << "; " << got.failure.detail;
+    EXPECT_NE(got.failure.phase, phase::none);
+}
+
+/// Runs the session under the plan; true if every call was answered.
+bool run_session(const testing::origin& origin, const fault_plan& plan) {
+    set_faults(plan);
+    bool all_answered = true;
+    const std::size_t descriptors = support::open_descriptors();
+    {
+        tormented_client subject(origin);
+        std::uint64_t calls = 0;
+        const auto check = [&](const support::awaited_response& done,
+                               const expected_answer& expected) {
+            expect_sound(done.error(), done.value(), expected);
+            if (done.error()) all_answered = false;
+            ++calls;
+        };
+        // One after the other, so that connections are used again; then all at once.
+        for (const expected_answer& each : session(origin)) {
+            check(support::begin_send(*subject, each.what), each);
+        }
+        std::vector<support::awaited_response> begun;
+        const std::vector<expected_answer> all = session(origin);
+        for (const expected_answer& each : all) {
+            begun.push_back(support::begin_send(*subject, each.what));
+        }
+        for (std::size_t i = 0; i < all.size(); ++i) check(begun[i], all[i]);
+        if (plan.call != system_call::count_) {  // the fault is over
+            request last;
+            last.url = origin.url("/bytes/10");
+            error_code error;
+            EXPECT_EQ(subject->send(std::move(last), error).status, 200U) << error.message();
+            ++calls;
+        }
+        for (const support::awaited_response& each : begun) EXPECT_EQ(each.count(), 1U);
+        const stats seen = subject->stats();
+        const origin_stats total = seen.total();
+        EXPECT_EQ(seen.calls, seen.completed);
+        EXPECT_GE(seen.calls, calls);
+        EXPECT_EQ(seen.internal_errors, 0U);
+        EXPECT_EQ(total.opened, total.closed + total.open + total.dialing + total.handshaking);
+    }
+    // The origin may still be about to notice the ends.
+    EXPECT_TRUE(support::eventually([&] { return support::open_descriptors() <= descriptors; }));
+    return all_answered;
+}
+
+class HostileTortureTest : public ::testing::TestWithParam<bool> {
+protected:
+    HostileTortureTest() {
+        testing::origin_options options;
+        options.listen.tls = GetParam();
+        origin_.emplace(options);
+        EXPECT_TRUE(run_session(*origin_, {}));  // what is made once is made now
+    }
+    std::optional<testing::origin> origin_;
+};
+
+TEST_P(HostileTortureTest, EveryCallMayFailInEveryWay) {
+    const std::vector<std::pair<system_call, std::vector<int>>> ways = {
+        {system_call::socket, {EMFILE, ENFILE, ENOBUFS}},
+        {system_call::connect, {ECONNREFUSED, ENETUNREACH, EADDRNOTAVAIL, ETIMEDOUT}},
+        {system_call::socket_error, {ECONNREFUSED, ETIMEDOUT}},
+        {system_call::epoll_add, {ENOMEM, ENOSPC}},
+        {system_call::recv, {ECONNRESET, ETIMEDOUT}},
+        {system_call::send, {EPIPE, ECONNRESET}},
+    };
+    for (const auto& [call, errors] : ways) {
+        std::uint64_t at = 0;
+        for (;; ++at) {
+            const int error = errors[at % errors.size()];
+            SCOPED_TRACE("call " + std::to_string(static_cast<int>(call)) + " number " +
+                         std::to_string(at) + " error " + std::to_string(error));
+            (void)run_session(*origin_, {.call = call, .at = at, .error = error});
+            if (HasFailure()) return;
+            if (calls_made(call) <= at) break;
+        }
+        EXPECT_GT(at, 0U) << "the call is never made";
+    }
+}
+
+TEST_P(HostileTortureTest, EveryTransferMayBeShort) {
+    for (const std::size_t most : {1U, 2U, 3U, 5U, 7U, 100U, 1'000U, 16'384U}) {
+        SCOPED_TRACE("at most " + std::to_string(most) + " octets");
+        EXPECT_TRUE(run_session(*origin_, {.most_received = most, .most_sent = most}));
+    }
+}
+
+TEST_P(HostileTortureTest, EveryTransferMayHaveToBeRepeated) {
+    for (const std::uint32_t every : {1U, 2U, 3U, 7U}) {
+        SCOPED_TRACE("every " + std::to_string(every));
+        EXPECT_TRUE(run_session(*origin_, {.blocks_every = every}));
+        EXPECT_TRUE(run_session(*origin_, {.interrupts_every = every}));
+        EXPECT_TRUE(run_session(*origin_, {.most_received = 1000,
+                                           .most_sent = 1000,
+                                           .blocks_every = every,
+                                           .interrupts_every = every + 2}));
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Wire, HostileTortureTest, ::testing::Bool(),
+                         [](const auto& one) { return one.param ? "Tls" : "Plain"; });
+
+}  // namespace
+}  // namespace hearth::hostile
