@@ -114,6 +114,7 @@ struct live_exchange {
     std::uint32_t moves = 0;     // attempts that no peer processed
     std::uint64_t received = 0;  // HTTP/2: octets of body from the engine
     std::uint64_t credited = 0;  // of these, given back to the stream's window
+    std::uint64_t written = 0;   // HTTP/2: octets of the request's body when last looked at
     std::uint32_t stale_retries = 0;
     bool connection_reused = false;
     bool request_complete = false;

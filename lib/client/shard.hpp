@@ -220,6 +220,7 @@ private:
     void end_phase(live_exchange& x, exchange_id id);
     void set_timer(live_exchange& x, exchange_id id);
     void on_exchange_time(exchange_id id);
+    [[nodiscard]] bool has_written(live_exchange& x);
     [[nodiscard]] phase phase_of(const live_exchange& x) const;
     [[nodiscard]] std::string waiting_detail(const live_exchange& x) const;
     [[nodiscard]] std::string missed_detail(const live_exchange& x, base::duration least) const;

@@ -224,8 +224,13 @@ void shard::pump_request(live_exchange& x, link& l) {
     if (std::holds_alternative<file_range>(x.what.body.value()) && file_buffer_.empty()) {
         file_buffer_.resize(limit);
     }
-    for (std::size_t room = l.wire->room(id, limit); room != 0; room = l.wire->room(id, limit)) {
-        const upload_piece piece = x.body.next(std::min(room, limit), file_buffer_);
+    for (;;) {
+        const std::size_t room = l.wire->room(id, limit);
+        // A body that HTTP/2 has in full is asked once more, for nothing else tells of its end.
+        const bool is_whole = l.is_http2() && l.wire->body_remaining(id) == 0U;
+        if (room == 0 && !is_whole) break;
+        const upload_piece piece =
+            x.body.next(std::clamp<std::size_t>(room, 1, limit), file_buffer_);
         switch (piece.status) {
             case piece_status::ready:
                 if (!put_body(x, l, piece.bytes)) return;
@@ -246,6 +251,7 @@ void shard::pump_request(live_exchange& x, link& l) {
         return;
     }
     if (l.is_http2()) {  // `writable` tells of room
+        x.written = l.wire->http2()->sent(id);
         set_phase(x, id, config_.timeouts.write_stall, errc::write_timeout);
     } else {
         x.more_to_send = true;
@@ -434,6 +440,7 @@ void shard::wait_again(live_exchange& x, bool fresh) {
     x.more_to_send = false;
     x.received = 0;
     x.credited = 0;
+    x.written = 0;
     x.stage = exchange_stage::waiting;
     core_.acquire(now_, {x.id, x.origin, x.deadline, fresh});
 }
@@ -546,6 +553,15 @@ void shard::set_timer(live_exchange& x, exchange_id id) {
     exchange_times_.set(x.timer, next, id);
 }
 
+/// Whether octets of a body have left since this was asked last: windows that open by little are
+/// no reason for `writable`.
+bool shard::has_written(live_exchange& x) {
+    const link& l = *find_link(x.connection);
+    if (!l.is_http2()) return false;
+    const std::uint64_t sent = l.wire->http2()->sent(x.id);
+    return std::exchange(x.written, sent) != sent;
+}
+
 void shard::on_exchange_time(exchange_id id) {
     live_exchange* found = exchanges_.find(id);
     if (found == nullptr) return;
@@ -559,6 +575,9 @@ void shard::on_exchange_time(exchange_id id) {
         return;
     }
     if (x.phase_until <= now_) {
+        if (x.phase_timeout == errc::write_timeout && has_written(x)) {
+            return set_phase(x, id, config_.timeouts.write_stall, errc::write_timeout);
+        }
         fail_assigned(id, x.phase_timeout, {});
         return;
     }

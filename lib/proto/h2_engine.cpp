@@ -48,6 +48,11 @@ std::optional<std::uint64_t> h2_engine::body_remaining(exchange_id exchange) con
     return stream != nullptr ? stream->body_left : std::nullopt;
 }
 
+std::uint64_t h2_engine::sent(exchange_id exchange) const {
+    const h2_stream* const stream = connection_->find(exchange);
+    return stream != nullptr ? stream->sent : 0;
+}
+
 bool h2_engine::is_raw(exchange_id exchange) const {
     const h2_stream* const stream = connection_->find(exchange);
     return stream != nullptr && stream->response.is_tunnel();

@@ -74,6 +74,8 @@ public:
     /// True once the body was given in full and has left the engine, also when the exchange is
     /// over.
     [[nodiscard]] bool request_complete(exchange_id exchange) const;
+    /// Octets of the body that have left the engine.
+    [[nodiscard]] std::uint64_t sent(exchange_id exchange) const;
     /// True after a 2xx to CONNECT: the body is another protocol's octets, both ways.
     [[nodiscard]] bool is_raw(exchange_id exchange) const;
     /// Octets of the response's fields and data so far.

@@ -68,6 +68,7 @@ h2_session_listener::sent h2_connection::on_body_frame(std::int32_t id,
     out_->append(header);
     out_->append(stream->body.data().first(size));
     stream->body.consume(size);
+    stream->sent += size;
     if (stream->body.empty()) stream->body.release();
     guard_.on_sent(size);
     if (stream->wants_room && stream->body.size() <= settings_.send_buffer_bytes / 2) {

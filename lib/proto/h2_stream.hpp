@@ -34,6 +34,7 @@ struct h2_stream {
     bool wants_room = false;                 ///< The caller was told to wait.
     std::optional<std::uint64_t> body_left;  ///< What content-length still demands.
     base::byte_queue body;                   ///< Octets that wait for the peer's windows.
+    std::uint64_t sent = 0;                  ///< Octets of the body that have left.
     headers trailers;
 
     // The response.

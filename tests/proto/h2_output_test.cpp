@@ -68,6 +68,19 @@ TEST(H2OutputTest, BeginsWithPrefaceSettingsAndWindow) {
     EXPECT_EQ(show({frames[1]}), "window 0 " + std::to_string(1024 * 1024 - 65'535) + "\n");
 }
 
+TEST(H2OutputTest, CountsTheOctetsOfABodyThatHaveLeft) {
+    h2_client client = ready(h2::settings({{4, 3}}));
+    client.upload(1, 5);
+    client.write(1, "hello");
+    EXPECT_EQ(client.engine().sent(exchange(1)), 0U);
+    client.flush();
+    EXPECT_EQ(client.engine().sent(exchange(1)), 3U);
+    client.give(h2::window_update(1, 100));
+    client.flush();
+    EXPECT_EQ(client.engine().sent(exchange(1)), 5U);
+    EXPECT_EQ(client.engine().sent(exchange(2)), 0U);
+}
+
 TEST(H2OutputTest, SendsAllFramesOfATurnTogether) {
     h2_client client = ready();
     client.get(1);
