@@ -156,6 +156,11 @@ public:
     /// A snapshot, waiting for the client's threads; throws `send_error` (`would_deadlock` only).
     [[nodiscard]] hearth::stats stats() const;
 
+    /// The application's own measure of how busy the process is, for `config::shed`: 0 none, 1
+    /// sheds sheddable requests, 2 all but critical ones. Holds until the next call; takes effect
+    /// on calls begun from now on. Costs an atomic store.
+    void report_load(double load) noexcept;
+
 private:
     std::shared_ptr<detail::client_state> state_;
 };

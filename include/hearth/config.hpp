@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "hearth/proxy.hpp"
 #include "hearth/request.hpp"
 #include "hearth/tls.hpp"
 #include "hearth/version.hpp"
@@ -49,7 +50,9 @@ struct pool_config {
     /// a permitted dial can serve is not counted. Reached: `errc::queue_full`.
     std::uint32_t max_waiters = 10'000;
     /// An idle connection is closed after this, jittered down by up to `jitter`. Default 60 s,
-    /// below the keep-alive of common servers (nginx 75 s), which avoids losing the reuse race.
+    /// below the keep-alive of common servers (nginx 75 s), which avoids losing the reuse race. A
+    /// server that says how long it waits (Keep-Alive: timeout) is believed: less a quarter of it,
+    /// 1 s at most, and never longer than this.
     milliseconds idle_timeout{60'000};
     /// A connection is retired when idle and older than this, jittered. Default 10 min: DNS and
     /// certificates change.
@@ -78,6 +81,10 @@ struct pool_config {
     /// Range 0..`max_connections_per_origin`, at most `max_idle_per_origin`. Default 0: an origin
     /// nobody asks costs nothing.
     std::uint32_t min_ready = 0;
+    /// Exchanges that one connection carries before it is replaced, so that balancers between us
+    /// and the origin get to choose again. Range 1..1,000,000,000. None: no limit. An HTTP/2
+    /// connection takes no more once that many were begun and an answer is here.
+    std::optional<std::uint32_t> max_exchanges_per_connection{};
 };
 
 struct handshake_config {
@@ -206,6 +213,30 @@ struct timeouts_config {
     milliseconds write_stall{60'000};  ///< Without progress in writing a request.
     /// The whole exchange, when the request has no deadline. None = no total limit.
     std::optional<milliseconds> total{};
+    /// Least octets of a response body, and of a request body, per second, over each `rate_window`
+    /// in which we wait for the network: not for a slow reader, writer or source of ours. Range
+    /// 1..1 GiB. None: `body_idle` and `write_stall` alone hold. Below: `errc::throughput_timeout`.
+    std::optional<std::uint64_t> min_receive_rate{};
+    std::optional<std::uint64_t> min_send_rate{};
+    milliseconds rate_window{10'000};  ///< Range 100 ms..1 h.
+};
+
+/// How a remaining time is written in a header field.
+enum class deadline_format : std::uint8_t {
+    whole_milliseconds,  ///< "1500"
+    decimal_seconds,     ///< "1.500"
+    grpc,                ///< "1500m", as in grpc-timeout
+};
+
+/// The deadline of a request with one is told to its origin as the time that is left, anew with
+/// each attempt; `adopt_deadline` reads the same from incoming requests.
+struct deadline_config {
+    /// Name of the field, as "x-request-timeout-ms"; a field of that name in the request is
+    /// replaced. Empty: not told.
+    std::string header{};
+    deadline_format format = deadline_format::whole_milliseconds;
+    /// Taken off: what an answer needs for its way. Range 0..1 h. Default none.
+    milliseconds margin{0};
 };
 
 struct retry_config {
@@ -230,8 +261,8 @@ struct retry_config {
     milliseconds max_retry_after{2'000};
 };
 
-/// Work that multiplies requests, per origin: what `retry` repeats. The one free repetition of
-/// `retry.stale_connection` does not draw on it.
+/// Work that multiplies requests, per origin: what `retry` repeats and `hedge` doubles. The one
+/// free repetition of `retry.stale_connection` does not draw on it.
 struct budget_config {
     /// Extra requests per request of the last 10 s. Range 0..1. Default 0.1: an origin in trouble
     /// gets at most 1.1 times its traffic, and `floor_per_second`. Reached: the failure stands.
@@ -239,6 +270,91 @@ struct budget_config {
     /// Extra requests in any case, so that an origin with little traffic can be retried. Range
     /// 0..1,000. Default 1.
     double floor_per_second = 1.0;
+};
+
+/// A second attempt of an idempotent request whose answer is late (later than `percentile` of the
+/// answers of its origin, which is learned), on another connection (HTTP/2: on another one with
+/// room, else on the same); the first good answer counts, the other attempt is cancelled. Draws on
+/// `budget`; none is made while everybody's answer is late. Not for streamed exchanges, and not for
+/// bodies that come from a source.
+struct hedge_config {
+    bool enabled = false;
+    /// Range 0.5..0.999. Default 0.95: about 5 % more requests.
+    double percentile = 0.95;
+    /// Never earlier than this. Range 0..1 h. Default 1 ms.
+    milliseconds min_delay{1};
+};
+
+/// A circuit breaker per origin: refuses exchanges with one that fails nearly everything, with
+/// `errc::breaker_open` and, in `failure`, until when and why. Failures are dials that fail,
+/// connections that break, broken HTTP, timeouts of a phase, deadlines that pass on a connection,
+/// and `statuses`; what the caller or a limit of ours ended counts for nothing. A connection that
+/// breaks counts once, whatever it carried.
+struct breaker_config {
+    bool enabled = false;
+    /// Opens when this share of the results within `window` were failures, of at least
+    /// `min_volume` results. Range 0.01..1. Default 0.8: an origin that still answers half of what
+    /// it is asked (a brown-out) is worth asking.
+    double failure_ratio = 0.8;
+    /// Range 1..1,000,000. Default 20: fewer say nothing.
+    std::uint32_t min_volume = 20;
+    /// Range 100 ms..10 min. Default 5 s.
+    milliseconds window{5'000};
+    /// How long it stays open, shortened by up to a fifth at random, before it probes. Range 1
+    /// ms..10 min. Default 250 ms: four probes a second are no load, and a longer time would
+    /// lengthen every outage by itself.
+    milliseconds open_for{250};
+    /// Exchanges let through at once to see if the origin is back; as many successes in a row end
+    /// the outage, one failure opens again. Range 1..1000. Default 2.
+    std::uint32_t probes = 2;
+    /// After that, the share let through grows from a tenth to all over this time. Range 0..10 min.
+    /// Default 250 ms.
+    milliseconds recovery{250};
+    /// Share of exchanges that an open breaker lets through in any case. Range 0..1. Default 0.
+    double panic_share = 0.0;
+    /// Statuses that are failures. Range of each 400..599. Default 503: 500 may be the request's
+    /// own fault; 502 and 504 are candidates where a gateway stands for one server.
+    std::vector<unsigned> statuses{503};
+};
+
+/// A limit on exchanges begun per second, per origin. What is beyond it waits for its turn, or
+/// fails with `errc::rate_limited` at once when that would be after `max_wait`.
+struct rate_limit_config {
+    /// Exchanges, repetitions and hedges included. Range 0.001..1,000,000. None: off.
+    std::optional<double> per_second{};
+    /// Exchanges that may be begun at once after a pause. Range 1..1,000,000. Default 10.
+    std::uint32_t burst = 10;
+    /// Range 0..1 h. Default 1 s.
+    milliseconds max_wait{1'000};
+};
+
+/// A limit on exchanges in flight per origin that is learned from its response times: it falls when
+/// they grow, so that the origin's queue stays short whatever its capacity is. Who finds no place
+/// waits, critical requests first, and fails with `errc::overloaded` after `max_wait`. A streamed
+/// exchange takes a place until its response head is here.
+struct concurrency_config {
+    bool enabled = false;
+    /// Range 1..1,000,000, from least to most. Defaults 20, 4 and 1000.
+    std::uint32_t initial_limit = 20;
+    std::uint32_t min_limit = 4;
+    std::uint32_t max_limit = 1000;
+    /// How much longer than without a queue (learned) an answer may take before the limit falls.
+    /// Range 1.05..10. Default 1.5.
+    double tolerance = 1.5;
+    /// Range 0..1 h. Default 100 ms.
+    milliseconds max_wait{100};
+};
+
+/// When the process itself has too much to do, requests are refused with `errc::overloaded` before
+/// they cost anything: sheddable ones from a load of 1, all but critical ones from a load of 2.
+/// The load is the highest of the measured times over these limits, and of what the application
+/// says by `client::report_load`.
+struct shed_config {
+    /// Load 1: work waits so long for the client's thread. Range 1 ms..1 h. None: not looked at.
+    std::optional<milliseconds> loop_lag{};
+    /// Load 1: exchanges wait so long for a connection, smoothed. Range 1 ms..1 h. None: not looked
+    /// at.
+    std::optional<milliseconds> queue_delay{};
 };
 
 /// Redirects (RFC 9110 15.4), followed by `async_send` and `send`; a streamed exchange shows them.
@@ -302,6 +418,17 @@ struct dns_config {
     std::vector<std::string> servers{};
 };
 
+/// Proxies by the scheme of the origin, where the route names none.
+/// `proxies_from_environment` fills it as the environment says; nothing reads it unasked.
+struct proxy_config {
+    hearth::proxy for_http{};   ///< Of http origins. Default none.
+    hearth::proxy for_https{};  ///< Of https origins. Default none.
+    /// Origins that are reached without a proxy, each as a host ("example.com": it and what is
+    /// below it; ".example.com": the same), an address, a network ("10.0.0.0/8"), one of the first
+    /// two with ":port", or "*".
+    std::vector<std::string> no_proxy{};
+};
+
 struct config {
     // Behaviour.
     pool_config pool{};
@@ -313,12 +440,19 @@ struct config {
     /// The HTTP versions of requests that do not bring their own.
     protocol_policy protocol = protocol_policy::http1_only;
     hearth::route route{};
+    proxy_config proxy{};
     dns_config dns{};
     timeouts_config timeouts{};
+    deadline_config deadline{};
     retry_config retry{};
     decode_config decode{};
     redirect_config redirect{};
     budget_config budget{};
+    hedge_config hedge{};
+    breaker_config breaker{};
+    rate_limit_config rate_limit{};
+    concurrency_config concurrency{};
+    shed_config shed{};
     /// Cap on the octets of a whole-body response, after decoding. Default 64 MiB. Reached:
     /// `errc::body_limit`.
     std::uint64_t max_body_bytes = 64ULL * 1024 * 1024;

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,9 @@ enum class errc : int {
     descriptor_limit,      ///< The process or system has no file descriptor or port left.
     breaker_open,          ///< The circuit breaker refuses exchanges to this origin for now.
     overloaded,            ///< Shed: too many wait for the origin for too long, see
-                           ///< `overload.target`.
+                           ///< `overload.target` and `concurrency`.
+    rate_limited,          ///< The origin's `rate_limit` has no place for it in time.
+    proxy_failed,          ///< The proxy refused or broke the way to the origin.
 
     // The exchange was on a connection.
     first_byte_timeout = 80,  ///< No response head within `timeouts.first_byte` of the request's
@@ -69,6 +72,8 @@ enum class errc : int {
     decode_failed,        ///< The content coding of the body is broken, or nested too deep.
     too_many_redirects,   ///< More hops than allowed, or a loop.
     redirect_refused,     ///< A redirect that must not or cannot be followed; see `failure.detail`.
+    throughput_timeout,   ///< The body moved more slowly than `timeouts.min_receive_rate` or
+                          ///< `min_send_rate`.
 
     // The client.
     client_closed = 120,  ///< The client was destroyed.
@@ -132,6 +137,8 @@ struct failure {
     std::uint64_t bytes_sent = 0;  ///< Octets of the last attempt handed to the kernel.
     std::uint64_t bytes_received = 0;  ///< Octets of the response received by the last attempt.
     std::vector<attempt_record> attempt_log;  ///< As in `response`.
+    /// With `breaker_open` and `rate_limited`: when to try again.
+    std::optional<std::chrono::steady_clock::time_point> again_at;
 };
 
 /// What throwing interfaces throw: the code, a sentence, and the failure. `what()` has the sentence

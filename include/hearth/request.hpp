@@ -13,6 +13,7 @@
 
 #include "hearth/body.hpp"
 #include "hearth/headers.hpp"
+#include "hearth/proxy.hpp"
 #include "hearth/tls.hpp"
 #include "hearth/version.hpp"
 
@@ -73,6 +74,14 @@ using deadline_type = std::chrono::steady_clock::time_point;
     return std::chrono::steady_clock::now() + timeout;
 }
 
+/// What is given up first when not everything can be done; see `concurrency_config` and
+/// `shed_config`. Without those it changes nothing.
+enum class priority_class : std::uint8_t {
+    critical,  ///< Served before all others, and has a tenth of an origin's places for itself.
+    normal,
+    sheddable,  ///< Has three quarters of the places, is never held, and is shed first.
+};
+
 /// How a connection gets to its origin. Connections are never shared between different routes.
 struct route {
     /// Connect to this host instead of the origin's (SNI, verification and Host stay the origin's).
@@ -81,6 +90,9 @@ struct route {
     std::uint16_t connect_port = 0;
     /// Connect to this UNIX socket; a leading '@' names an abstract one. Empty = TCP.
     std::string unix_path{};
+    /// Through this proxy; its `kind` none: through none. Not set: as `config::proxy` says. With a
+    /// proxy, `connect_host` and `connect_port` are what it is asked to connect to.
+    std::optional<hearth::proxy> proxy{};
 
     bool operator==(const route&) const = default;
 };
@@ -122,6 +134,7 @@ struct request {
     std::optional<bool> follow_redirects{};
     /// Overrides `config::retry.max_attempts`. `async_send` and `send` only.
     std::optional<std::uint32_t> max_attempts{};
+    hearth::priority_class priority_class = hearth::priority_class::normal;
     /// Called for each 1xx response but 101, on a thread of the client; must not block.
     std::function<void(unsigned status, const hearth::headers&)> on_informational{};
     /// Overrides `config::protocol`. Under `automatic`, a request with `upgrade`, and CONNECT, keep

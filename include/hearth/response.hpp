@@ -58,6 +58,7 @@ struct response {
     hearth::timings timings;
     connection_info connection;
     unsigned attempts = 0;  ///< How many times the exchange was put on a connection.
+    bool hedged = false;    ///< This is the answer of its second attempt, see `config::hedge`.
     /// Redirects that were followed, in order; the last one's URL is where the response is from.
     std::vector<redirect_hop> redirects;
     /// What each attempt came to, redirects included, where `retry` or `redirect` is switched on.

@@ -34,6 +34,15 @@ enum class close_reason : std::uint8_t {
 };
 [[nodiscard]] HEARTH_API std::string_view to_string(close_reason value) noexcept;
 
+/// What a circuit breaker does; see `breaker_config`.
+enum class breaker_state : std::uint8_t {
+    closed,      ///< Lets everything through.
+    open,        ///< Refuses.
+    half_open,   ///< Probes.
+    recovering,  ///< Lets a growing share through.
+};
+[[nodiscard]] HEARTH_API std::string_view to_string(breaker_state value) noexcept;
+
 struct origin_stats {
     std::string origin;  ///< "https://host:port", with route and profile if not default.
     // Now.
@@ -65,8 +74,20 @@ struct origin_stats {
     std::uint64_t queue_refused = 0;
     std::uint64_t queue_timeouts = 0;
     std::uint64_t queue_hopeless = 0;  ///< Failed, or not sent, with `errc::would_miss_deadline`.
-    std::uint64_t queue_shed = 0;      ///< Failed with `errc::overloaded`.
+    std::uint64_t queue_shed = 0;      ///< Failed with `errc::overloaded` while waiting.
     std::uint64_t streams_reset = 0;   ///< HTTP/2: cancelled, and the peer was told.
+    // The gate before the queue: breaker, rate limit, concurrency limit and load.
+    breaker_state breaker = breaker_state::closed;  ///< Now; of a sum the worst.
+    std::uint64_t concurrency_limit = 0;            ///< Now; 0: off.
+    std::uint64_t held = 0;                         ///< Now: exchanges that wait at the gate.
+    std::uint64_t breaker_opened = 0;               ///< Times.
+    std::uint64_t breaker_refused = 0;              ///< Failed with `errc::breaker_open`.
+    std::uint64_t rate_refused = 0;                 ///< Failed with `errc::rate_limited`.
+    std::uint64_t concurrency_refused = 0;  ///< Failed with `errc::overloaded`: no place in time.
+    std::uint64_t load_refused = 0;         ///< The same, by the load of the process.
+    std::uint64_t hedges = 0;               ///< Second attempts begun.
+    std::uint64_t hedges_won = 0;           ///< Of these, that gave the answer.
+    std::uint64_t hedges_withheld = 0;      ///< Not begun: everybody was late, or no budget left.
 };
 
 struct stats {

@@ -78,6 +78,9 @@ constexpr std::array rows{
     row{errc::overloaded, unsent,
         "Too many exchanges have waited for the origin for too long; this one was shed, nothing "
         "was sent."},
+    row{errc::rate_limited, unsent,
+        "The origin's rate limit has no place for the exchange in time; nothing was sent."},
+    row{errc::proxy_failed, unsent, "The proxy did not connect to the origin; nothing was sent."},
 
     row{errc::first_byte_timeout, timeout | maybe,
         "No response head came within the first byte timeout after the request was sent."},
@@ -103,6 +106,8 @@ constexpr std::array rows{
     row{errc::too_many_redirects, maybe,
         "The response redirects in a loop or more often than the configured limit."},
     row{errc::redirect_refused, maybe, "The response is a redirect that cannot be followed."},
+    row{errc::throughput_timeout, timeout | maybe,
+        "The body moved more slowly than the configured floor."},
 
     row{errc::client_closed, maybe, "The client was destroyed before the exchange had ended."},
     row{errc::client_draining, unsent,

@@ -344,4 +344,6 @@ stats client::stats() const {
     return std::move(std::get<0>(*room.result));
 }
 
+void client::report_load(double load) noexcept { state_->report_load(load); }
+
 HEARTH_END_NAMESPACE

@@ -120,6 +120,7 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
         settings.leases = lender ? 0 : values_->pool.max_connections;
         settings.lender = lender;
         settings.own_context = contexts[i];
+        settings.reported_load = reported_load_;
         shards_.push_back(std::make_shared<shard>(executors[i], std::move(settings)));
     }
     for (const auto& s : shards_) weak->push_back(s);

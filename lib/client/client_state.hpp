@@ -2,6 +2,7 @@
 // the client has threads of its own. Constant after construction; the work is in the shards.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <memory>
 #include <thread>
@@ -30,6 +31,10 @@ public:
     [[nodiscard]] shard& shard_of(const pool_key& key) const;
     /// True on a thread that a blocking call would wait for.
     [[nodiscard]] bool runs_here() const;
+    /// What the application says of its load.
+    void report_load(double load) const noexcept {
+        reported_load_->store(load, std::memory_order_relaxed);
+    }
     /// Ends everything; joins own threads, but not the calling one.
     void close();
 
@@ -41,6 +46,8 @@ private:
     std::vector<std::shared_ptr<shard>> shards_;
     std::vector<std::thread> threads_;
     std::vector<std::function<void()>> release_;  // lets each own context end when it has no work
+    const std::shared_ptr<std::atomic<double>> reported_load_ =
+        std::make_shared<std::atomic<double>>(0.0);
     bool closed_ = false;
 };
 

@@ -61,7 +61,10 @@ public:
         check_io();
         check_decode();
         check_repeating();
+        check_breaker();
+        check_gate();
         give_advice();
+        advise_protection();
         std::stable_partition(findings_.begin(), findings_.end(),
                               [](const config_finding& one) { return !one.is_advice; });
         return std::move(findings_);
@@ -88,6 +91,7 @@ private:
     void check_http1();
     void check_http2();
     void check_route();
+    void check_proxy(const std::string& field, const proxy& one);
     void check_dns();
     void check_overrides();
     void check_override(const name_override& one, const std::string& field);
@@ -95,7 +99,12 @@ private:
     void check_io();
     void check_decode();
     void check_repeating();
+    void check_deadline();
+    void check_breaker();
+    void check_gate();
     void give_advice();
+    void advise_protection();
+    void share(std::string_view field, double value, double low, double high);
 
     const config& config_;
     std::uint64_t descriptors_;
@@ -140,6 +149,10 @@ void checker::check_pool() {
         contradiction("pool.on_cancel is none of adaptive, drain and close.");
     }
     count("pool.drain_bytes", pool.drain_bytes, 0, gib);
+    if (pool.max_exchanges_per_connection) {
+        count("pool.max_exchanges_per_connection", *pool.max_exchanges_per_connection, 1,
+              1'000'000'000);
+    }
     count("pool.max_draining_per_origin", pool.max_draining_per_origin, 0, 1'000'000);
 }
 
@@ -222,7 +235,13 @@ void checker::check_route() {
                           host.error().detail);
         }
     }
+    if (route.proxy) check_proxy("route.proxy", *route.proxy);
+    check_proxy("proxy.for_http", config_.proxy.for_http);
+    check_proxy("proxy.for_https", config_.proxy.for_https);
     if (route.unix_path.empty()) return;
+    if (route.proxy && route.proxy->kind != proxy_kind::none) {
+        contradiction("route.unix_path and route.proxy are both set; a connection has one end.");
+    }
     if (!route.connect_host.empty()) {
         contradiction(
             "route.unix_path and route.connect_host are both set; a connection has one end.");
@@ -234,6 +253,26 @@ void checker::check_route() {
         contradiction("route.unix_path is " + text_of(route.unix_path.size()) +
                       " octets long; the system allows " +
                       text_of(sizeof(sockaddr_un::sun_path) - 1) + ".");
+    }
+}
+
+void checker::check_proxy(const std::string& field, const proxy& one) {
+    if (one.kind == proxy_kind::none) return;
+    if (one.kind > proxy_kind::socks5h) {
+        contradiction(field + ".kind is none of none, http, socks5 and socks5h.");
+    }
+    if (const auto host = parse_host(one.host); !host) {
+        contradiction(field + ".host is not a host name or address: " + host.error().detail);
+    }
+    if (one.port == 0) contradiction(field + ".port is 0, which nobody listens on.");
+    if (one.user.find(':') != std::string::npos) {
+        contradiction(field + ".user has a colon, which would begin the password.");
+    }
+    if (one.user.size() > 255 || one.password.size() > 255) {
+        contradiction(field + " has a user or password of more than 255 octets.");
+    }
+    if (one.user.empty() && !one.password.empty()) {
+        contradiction(field + " has a password without a user.");
     }
 }
 
@@ -299,9 +338,31 @@ void checker::check_timeouts() {
     range<milliseconds>("timeouts.first_byte", timeouts.first_byte, milliseconds(1), hours(24));
     range<milliseconds>("timeouts.body_idle", timeouts.body_idle, milliseconds(1), hours(24));
     range<milliseconds>("timeouts.write_stall", timeouts.write_stall, milliseconds(1), hours(24));
+    if (timeouts.min_receive_rate) {
+        count("timeouts.min_receive_rate", *timeouts.min_receive_rate, 1, gib);
+    }
+    if (timeouts.min_send_rate) count("timeouts.min_send_rate", *timeouts.min_send_rate, 1, gib);
+    range<milliseconds>("timeouts.rate_window", timeouts.rate_window, milliseconds(100), hours(1));
+    check_deadline();
     if (timeouts.total) {
         range<milliseconds>("timeouts.total", *timeouts.total, milliseconds(1), hours(24 * 7));
     }
+}
+
+void checker::check_deadline() {
+    const deadline_config& deadline = config_.deadline;
+    // A field name is a token, as a method is (RFC 9110 5.1).
+    if (!deadline.header.empty() && deadline.header.size() <= method::max_size &&
+        !method(std::string_view(deadline.header)).is_valid()) {
+        contradiction("deadline.header is no name of a header field.");
+    }
+    if (deadline.header.size() > method::max_size) {
+        contradiction("deadline.header is longer than " + text_of(method::max_size) + " octets.");
+    }
+    if (deadline.format > deadline_format::grpc) {
+        contradiction("deadline.format is none of whole_milliseconds, decimal_seconds and grpc.");
+    }
+    range<milliseconds>("deadline.margin", deadline.margin, milliseconds(0), hours(1));
 }
 
 void checker::check_io() {
@@ -341,6 +402,104 @@ void checker::check_repeating() {
                       "; it must be from 0 to 1000.");
     }
     count("redirect.max_hops", config_.redirect.max_hops, 1, 50);
+}
+
+void checker::share(std::string_view field, double value, double low, double high) {
+    if (value >= low && value <= high) return;  // not a number is out of range, too
+    const auto text = [](double number) {
+        std::string digits = std::to_string(number);
+        digits.erase(digits.find_last_not_of('0') + 1);
+        if (digits.back() == '.') digits.pop_back();
+        return digits;
+    };
+    contradiction(std::string(field) + " is " + text(value) + "; it must be from " + text(low) +
+                  " to " + text(high) + ".");
+}
+
+void checker::check_breaker() {
+    const breaker_config& breaker = config_.breaker;
+    share("breaker.failure_ratio", breaker.failure_ratio, 0.01, 1.0);
+    count("breaker.min_volume", breaker.min_volume, 1, 1'000'000);
+    range<milliseconds>("breaker.window", breaker.window, milliseconds(100),
+                        std::chrono::minutes(10));
+    range<milliseconds>("breaker.open_for", breaker.open_for, milliseconds(1),
+                        std::chrono::minutes(10));
+    count("breaker.probes", breaker.probes, 1, 1000);
+    range<milliseconds>("breaker.recovery", breaker.recovery, milliseconds(0),
+                        std::chrono::minutes(10));
+    share("breaker.panic_share", breaker.panic_share, 0.0, 1.0);
+    for (const unsigned status : breaker.statuses) count("breaker.statuses", status, 400, 599);
+}
+
+void checker::check_gate() {
+    share("hedge.percentile", config_.hedge.percentile, 0.5, 0.999);
+    range<milliseconds>("hedge.min_delay", config_.hedge.min_delay, milliseconds(0), hours(1));
+    const rate_limit_config& rate = config_.rate_limit;
+    if (rate.per_second) share("rate_limit.per_second", *rate.per_second, 0.001, 1e6);
+    count("rate_limit.burst", rate.burst, 1, 1'000'000);
+    range<milliseconds>("rate_limit.max_wait", rate.max_wait, milliseconds(0), hours(1));
+    const concurrency_config& places = config_.concurrency;
+    count("concurrency.initial_limit", places.initial_limit, 1, 1'000'000);
+    count("concurrency.min_limit", places.min_limit, 1, 1'000'000);
+    count("concurrency.max_limit", places.max_limit, 1, 1'000'000);
+    if (places.min_limit > places.max_limit) {
+        contradiction("concurrency.min_limit (" + text_of(places.min_limit) +
+                      ") is above concurrency.max_limit (" + text_of(places.max_limit) + ").");
+    }
+    share("concurrency.tolerance", places.tolerance, 1.05, 10.0);
+    range<milliseconds>("concurrency.max_wait", places.max_wait, milliseconds(0), hours(1));
+    const shed_config& shed = config_.shed;
+    if (shed.loop_lag) {
+        range<milliseconds>("shed.loop_lag", *shed.loop_lag, milliseconds(1), hours(1));
+    }
+    if (shed.queue_delay) {
+        range<milliseconds>("shed.queue_delay", *shed.queue_delay, milliseconds(1), hours(1));
+    }
+}
+
+/// The classic traps of repeating, breaking and limiting.
+void checker::advise_protection() {
+    const breaker_config& breaker = config_.breaker;
+    if (breaker.enabled && breaker.failure_ratio < 0.6) {
+        advice("breaker.failure_ratio (" + std::to_string(breaker.failure_ratio).substr(0, 4) +
+               ") opens the breaker while the origin still answers much of what it is asked, and "
+               "turns a brown-out into an outage; 0.8 or more opens it for outages only.");
+    }
+    if (breaker.enabled && breaker.open_for > milliseconds(5'000)) {
+        advice("breaker.open_for (" + text_of(breaker.open_for) +
+               ") lengthens every outage by itself; a few probes a second are no load.");
+    }
+    const retry_config& retry = config_.retry;
+    const auto& total = config_.timeouts.total;
+    if (retry.max_attempts > 1 && total && config_.timeouts.first_byte >= *total) {
+        advice("timeouts.first_byte (" + text_of(config_.timeouts.first_byte) +
+               ") is not below timeouts.total (" + text_of(*total) +
+               "), so an attempt that gets no answer leaves no time for the other " +
+               text_of(retry.max_attempts - 1) + " of retry.max_attempts.");
+    }
+    if (retry.max_attempts > 1 && config_.budget.share == 0.0 &&
+        config_.budget.floor_per_second == 0.0) {
+        advice("retry.max_attempts (" + text_of(retry.max_attempts) +
+               ") never takes effect: budget.share and budget.floor_per_second are both 0.");
+    }
+    if (retry.max_attempts > 1 && config_.budget.share > 0.2) {
+        advice("budget.share (" + std::to_string(config_.budget.share).substr(0, 4) +
+               ") lets repetitions add that share to the load of an origin in trouble; 0.1 repairs "
+               "single failures without it.");
+    }
+    if (config_.hedge.enabled && 1.0 - config_.hedge.percentile > config_.budget.share) {
+        advice("hedge.percentile (" + std::to_string(config_.hedge.percentile).substr(0, 5) +
+               ") asks for more hedges than budget.share (" +
+               std::to_string(config_.budget.share).substr(0, 4) +
+               ") allows, and leaves nothing of it for repetitions.");
+    }
+    const concurrency_config& places = config_.concurrency;
+    if (places.enabled && places.min_limit > config_.pool.max_connections_per_origin) {
+        advice("concurrency.min_limit (" + text_of(places.min_limit) +
+               ") is above pool.max_connections_per_origin (" +
+               text_of(config_.pool.max_connections_per_origin) +
+               "), so over HTTP/1.1 the connections limit first and nothing is learned.");
+    }
 }
 
 void checker::give_advice() {

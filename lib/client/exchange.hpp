@@ -21,6 +21,7 @@
 #include "client/decoding.hpp"
 #include "client/target.hpp"
 #include "client/upload.hpp"
+#include "core/breaker.hpp"
 #include "hearth/client.hpp"
 
 namespace hearth::detail {
@@ -116,11 +117,18 @@ struct live_exchange {
     std::uint64_t credited = 0;  // of these, given back to the stream's window
     std::uint64_t written = 0;   // HTTP/2: octets of the request's body when last looked at
     std::uint32_t stale_retries = 0;
+    bool held = false;      // waits at the gate of its origin
+    bool admitted = false;  // has passed it, and has not told its end
+    core::breaker::ticket ticket;
+    bool is_hedge = false;   // began as one
+    bool may_hedge = false;  // its answer teaches the origin's hedging
+    exchange_id twin;        // the other of a hedged pair, while both are under way
     bool connection_reused = false;
     bool request_complete = false;
     bool more_to_send = false;  // the body goes on when the connection has taken what it has
     bool body_held = false;     // waits for 100 (Continue)
     bool response_begun = false;
+    bool shares_failure = false;    // HTTP/2: its connection broke, and another exchange told so
     bool response_whole = true;     // false: streamed to the caller
     std::uint64_t sent_before = 0;  // the connection's counter at assignment
     std::uint64_t discarded = 0;    // octets of a drained response
@@ -134,11 +142,15 @@ struct live_exchange {
     errc phase_timeout = errc::first_byte_timeout;
     base::time_point continue_at = base::never;
     base::time_point resume_at = base::never;  // set: pauses before it is begun
+    base::time_point hedge_at = base::never;   // its answer is late then
+    base::time_point rate_at = base::never;    // its body is to have moved far enough by then
+    std::uint64_t rate_from = 0;               // `body_octets` when that began
+    std::uint64_t body_octets = 0;             // moved: of the request, then of the response
     base::deadline_handle timer = 0;
     base::time_point timer_at = base::never;
 
     [[nodiscard]] base::time_point next_time() const {
-        return std::min({deadline, phase_until, continue_at, resume_at});
+        return std::min({deadline, phase_until, continue_at, resume_at, hedge_at, rate_at});
     }
 };
 

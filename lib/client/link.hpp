@@ -16,6 +16,7 @@
 #include "hearth/response.hpp"
 #include "io/connection_driver.hpp"
 #include "proto/connection.hpp"
+#include "proto/tunnel.hpp"
 
 namespace hearth::detail {
 
@@ -30,6 +31,7 @@ struct link {
     origin_id origin;
     io::connection_driver driver;
     std::unique_ptr<proto::connection> wire;  // once connected
+    std::unique_ptr<proto::tunnel> tunnel;    // before that, where there is a proxy
     std::vector<io::endpoint> addresses;      // once resolved
     std::uint64_t resolve_ticket = 0;
     std::string connect_detail;               // what each failed attempt said
@@ -50,6 +52,7 @@ struct link {
     std::uint32_t resets_pinged = 0;   // that the ping on its way covers
     bool ping_pending = false;         // one is on its way
     bool in_doubt = false;             // asked for a sign of life
+    bool failure_told = false;         // to the breaker: a connection breaks once
     std::uint64_t pings = 0;
     std::string last_words;           // debug data of a GOAWAY
     base::deadline_handle timer = 0;  // when to look whether it lives

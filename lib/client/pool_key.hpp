@@ -32,6 +32,13 @@ struct pool_key_hash {
         boost::hash_combine(seed, key.route.connect_port);
         boost::hash_combine(seed, key.route.unix_path);
         boost::hash_combine(seed, static_cast<unsigned>(key.protocol));
+        if (key.route.proxy) {
+            boost::hash_combine(seed, static_cast<int>(key.route.proxy->kind));
+            boost::hash_combine(seed, key.route.proxy->host);
+            boost::hash_combine(seed, key.route.proxy->port);
+            boost::hash_combine(seed, key.route.proxy->user);
+            boost::hash_combine(seed, key.route.proxy->password);
+        }
         return seed;
     }
 };

@@ -31,6 +31,7 @@ core::pool_settings core_settings(const config& values) {
 
 std::string describe(const pool_key& key) {
     std::string name = key.origin.to_string();
+    if (key.route.proxy) name += " via " + describe_proxy(*key.route.proxy);
     if (!key.route.unix_path.empty()) return name + " via unix:" + key.route.unix_path;
     if (!key.route.connect_host.empty() || key.route.connect_port != 0) {
         name +=
@@ -50,6 +51,7 @@ shard::shard(asio::any_io_executor executor, shard_settings settings)
       resolver_(io::make_resolver(executor_, config_.dns)),
       sessions_(config_.tls.tickets_per_origin),
       receive_buffer_(config_.io.receive_buffer),
+      load_(config_.shed),
       random_(~settings_.seed) {}
 
 shard::~shard() = default;
@@ -63,6 +65,10 @@ pool_key make_pool_key(const origin& where, const request& what, const config& v
                                            : tls_profile::system_default();
     }
     key.route = what.route ? *what.route : values.route;
+    if (!key.route.proxy && key.route.unix_path.empty()) {
+        if (const proxy* via = proxy_for(where, values.proxy)) key.route.proxy = *via;
+    }
+    if (key.route.proxy && key.route.proxy->kind == proxy_kind::none) key.route.proxy.reset();
     key.protocol = what.protocol.value_or(values.protocol);
     if (key.protocol == protocol_policy::automatic) {
         // Only TLS can negotiate, and these two need a connection of their own.
@@ -112,11 +118,14 @@ void shard::finish_turn() {
             flush_links();
             worked = true;
         }
+        if (end_lost()) worked = true;
+        if (serve_held()) worked = true;
         if (!worked) break;
     }
     if (closed_) return;
     if (!timer_) timer_.emplace(executor_, weak_from_this());
-    timer_->arm(std::min({core_.next_deadline(), exchange_times_.next(), link_times_.next()}));
+    timer_->arm(std::min(
+        {core_.next_deadline(), exchange_times_.next(), link_times_.next(), next_gate_time()}));
     if (core_.wants_turn() && !slices_posted_) {
         // Behind everything that is ready now: established connections go first.
         slices_posted_ = true;
@@ -301,6 +310,7 @@ origin_id shard::intern(const pool_key& key) {
     origins_[id.index] = origin_entry{};
     origins_[id.index].key = key;
     origins_[id.index].name = describe(key);
+    origins_[id.index].gate = make_admission();
     origin_ids_.emplace(key, id);
     return id;
 }
@@ -346,7 +356,9 @@ void shard::shut_down() {
     std::vector<exchange_id> all;
     exchanges_.for_each([&](exchange_id id, live_exchange&) { all.push_back(id); });
     for (const exchange_id id : all) {
-        live_exchange& x = exchanges_[id];
+        live_exchange* found = exchanges_.find(id);
+        if (found == nullptr) continue;  // ended with the other of its hedged pair
+        live_exchange& x = *found;
         if (x.stage == exchange_stage::detached) {
             end_exchange(id);
             continue;
@@ -400,6 +412,7 @@ stats shard::snapshot() {
         origin_stats& origin = out.origins.emplace_back(core_.stats(now_, id));
         origin.origin = origins_[id.index].name;
         origin.stale_retries = origins_[id.index].stale_retries;
+        add_gate_stats(origins_[id.index], origin);
     }
     return out;
 }
@@ -433,6 +446,10 @@ void shard::on_readable(connection_id id) {
 void shard::on_writable(connection_id id) {
     enter([&] {
         if (link* l = find_link(id)) {
+            if (l->tunnel) {
+                (void)write_tunnel(*l);
+                return;
+            }
             live_exchange* x = exchanges_.find(l->exchange);
             if (x != nullptr) {
                 if (x->control && x->control->write && !x->control->raw_write.empty()) {
@@ -451,6 +468,7 @@ void shard::on_writable(connection_id id) {
 void shard::on_timer() {
     enter([&] {
         core_.on_timer(now_);
+        on_gate_time();
         exchange_id id;
         while (exchange_times_.pop_due(now_, id)) on_exchange_time(id);
         connection_id silent;

@@ -28,7 +28,11 @@
 #include "client/exchange.hpp"
 #include "client/link.hpp"
 #include "client/pool_key.hpp"
+#include "client/proxy_rules.hpp"
+#include "core/admission.hpp"
 #include "core/budget.hpp"
+#include "core/hedge_delay.hpp"
+#include "core/load_watch.hpp"
 #include "core/pool_core.hpp"
 #include "io/readiness_set.hpp"
 #include "io/resolver.hpp"
@@ -49,7 +53,18 @@ struct origin_entry {
     std::uint32_t dialing = 0;           // links that are not ready yet
     phase dialing_phase = phase::queue;  // how far the furthest of them is
     std::uint64_t stale_retries = 0;
-    core::budget budget;  // of extra work for it
+    core::budget budget;                    // of extra work for it
+    std::unique_ptr<core::admission> gate;  // null: everything passes
+    base::deadline_handle gate_timer = 0;
+    std::string last_failure;  // that the breaker counted
+    std::uint64_t breaker_refused = 0;
+    std::uint64_t rate_refused = 0;
+    std::uint64_t concurrency_refused = 0;
+    std::uint64_t load_refused = 0;
+    std::optional<core::hedge_delay> hedging;  // made at first use
+    std::uint64_t hedges = 0;
+    std::uint64_t hedges_won = 0;
+    std::uint64_t hedges_withheld = 0;
 };
 
 /// Constant for a shard's life.
@@ -60,6 +75,7 @@ struct shard_settings {
     std::uint32_t leases = 0;            // to begin with
     std::shared_ptr<lease_pool> lender;  // null: the shard has all leases for ever
     std::shared_ptr<void> own_context;   // set: one thread of the client serves the executor
+    std::shared_ptr<const std::atomic<double>> reported_load;
 };
 
 class shard final : public io::driver_listener,
@@ -143,6 +159,16 @@ private:
     void on_resolved(connection_id id, boost::system::error_code error, std::string detail,
                      io::address_list addresses);
     void begin_handshake(link& l);
+    // Through a proxy (shard_proxy.cpp).
+    [[nodiscard]] bool needs_tunnel(const link& l) const;
+    [[nodiscard]] static bool is_forwarded(const pool_key& key);
+    void begin_tunnel(link& l);
+    void on_target_resolved(connection_id id, boost::system::error_code error, std::string detail,
+                            const io::address_list& addresses);
+    void open_tunnel(link& l, const proto::tunnel_settings& settings);
+    bool write_tunnel(link& l);
+    void read_tunnel(link& l);
+
     void run_slices();
     void run_slice(connection_id id);
     void read_handshake(link& l);
@@ -187,7 +213,9 @@ private:
     // Exchanges (shard_exchange.cpp, shard_stream.cpp).
     void assign(exchange_id id, connection_id connection);
     void assigned_too_late(live_exchange& x);
+    void acquire(const live_exchange& x, bool fresh);
     void fill_connection(live_exchange& x, const link& l) const;
+    [[nodiscard]] std::string finish_fields(live_exchange& x) const;
     void pump_request(live_exchange& x, link& l);
     bool put_body(live_exchange& x, link& l, std::span<const std::byte> bytes);
     void end_request(live_exchange& x, link& l);
@@ -207,6 +235,37 @@ private:
     void end_exchange(exchange_id id);
     void deliver(exchange_control& control, link& l, std::span<const std::byte> data);
     void serve_reader(exchange_control& control);
+    // The gate before the pool (shard_admission.cpp).
+    [[nodiscard]] std::unique_ptr<core::admission> make_admission();
+    void admit(live_exchange& x, exchange_id id);
+    void on_admission(exchange_id id, const core::admission_answer& answer);
+    void refuse_admission(live_exchange& x, exchange_id id, const core::admission_answer& answer);
+    void end_admission(live_exchange& x, boost::system::error_code error);
+    [[nodiscard]] core::attempt_result result_of(const live_exchange& x,
+                                                 boost::system::error_code error) const;
+    bool serve_held();
+    void arm_gate(origin_id id);
+    [[nodiscard]] base::time_point next_gate_time();
+    void on_gate_time();
+    void on_held_time(exchange_id id);
+    void add_gate_stats(const origin_entry& entry, origin_stats& out) const;
+
+    // Throughput floors (shard_rate.cpp).
+    void begin_rate(live_exchange& x, exchange_id id, const std::optional<std::uint64_t>& floor);
+    bool check_rate(live_exchange& x, exchange_id id);
+    [[nodiscard]] std::uint64_t moved_octets(const live_exchange& x);
+    [[nodiscard]] std::uint64_t unsent_octets(const live_exchange& x);
+    [[nodiscard]] bool waits_for_network(const live_exchange& x);
+    [[nodiscard]] bool waits_for_reader(const live_exchange& x);
+    // Hedging (shard_hedge.cpp).
+    void arm_hedge(live_exchange& x);
+    void on_hedge_time(exchange_id id);
+    bool settle_hedge(live_exchange& x, exchange_id id, unsigned status);
+    void part_twins(live_exchange& x, boost::system::error_code error);
+    void give_caller(live_exchange& from, live_exchange& to, exchange_id id);
+    void cancel_attempt(exchange_id id);
+    bool end_lost();
+
     void on_pause_over(exchange_id id);
     void report_attempt(live_exchange& x, boost::system::error_code error);
     bool start_decoding(live_exchange& x, response_head& head);
@@ -249,6 +308,11 @@ private:
     std::unordered_map<pool_key, origin_id, pool_key_hash> origin_ids_;
     base::deadline_queue<exchange_id> exchange_times_;
     base::deadline_queue<connection_id> link_times_;  // of HTTP/2 connections with streams
+    base::deadline_queue<origin_id> gate_times_;
+    std::vector<origin_id> unserved_;  // whose gate may let somebody in
+    std::vector<exchange_id> lost_;    // attempts of hedged pairs that are to end in this turn
+    core::load_watch load_;
+    base::time_point beat_at_ = base::never;  // when our lateness is looked at
     std::vector<connection_id> dirty_;
     std::unordered_map<std::uint64_t, std::pair<warm_handler, origin_id>> warming_;
     std::uint64_t next_warm_ = 1;

@@ -33,6 +33,17 @@ bool is_descriptor_limit(error_code error) {
            error.value() == ENOBUFS;
 }
 
+/// Where TCP goes: to the proxy if there is one.
+const std::string& first_host(const pool_key& key) {
+    if (key.route.proxy) return key.route.proxy->host;
+    return key.route.connect_host.empty() ? key.origin.host : key.route.connect_host;
+}
+
+std::uint16_t first_port(const pool_key& key) {
+    if (key.route.proxy) return key.route.proxy->port;
+    return key.route.connect_port == 0 ? key.origin.port : key.route.connect_port;
+}
+
 }  // namespace
 
 void shard::advance(link& l, phase where) {
@@ -66,12 +77,8 @@ void shard::dial(connection_id id, origin_id origin) {
         core_.on_resolved(now_, id, std::span(&family, 1));
         return;
     }
-    const std::string& host =
-        key.route.connect_host.empty() ? key.origin.host : key.route.connect_host;
-    const std::uint16_t port =
-        key.route.connect_port == 0 ? key.origin.port : key.route.connect_port;
     l.resolve_ticket = resolver_->resolve(
-        host, port,
+        first_host(key), first_port(key),
         [weak = weak_from_this(), id](error_code error, std::string detail,
                                       io::address_list addresses) {
             const auto self = weak.lock();
@@ -95,9 +102,7 @@ void shard::on_resolved(connection_id id, error_code error, std::string detail,
         return;
     }
     if (addresses.size() > max_addresses) addresses.resize(max_addresses);
-    const pool_key& key = origins_[l->origin.index].key;
-    const std::uint16_t port =
-        key.route.connect_port == 0 ? key.origin.port : key.route.connect_port;
+    const std::uint16_t port = first_port(origins_[l->origin.index].key);
     bool families[max_addresses] = {};
     for (std::size_t i = 0; i < addresses.size(); ++i) {
         l->addresses.push_back(io::make_tcp_endpoint(addresses[i].to_string(), port));
@@ -109,12 +114,16 @@ void shard::on_resolved(connection_id id, error_code error, std::string detail,
 void shard::on_connect_result(connection_id id, std::uint32_t attempt, error_code error) {
     enter([&] {
         link* l = find_link(id);
-        if (l == nullptr || l->wire) return;
+        if (l == nullptr || l->connected != base::time_point{}) return;
         if (!error) {
             l->driver.adopt(attempt);
             l->connected = now_;
             core_.on_connected(now_, id, attempt);
-            begin_handshake(*l);
+            if (needs_tunnel(*l)) {
+                begin_tunnel(*l);
+            } else {
+                begin_handshake(*l);
+            }
             return;
         }
         l->driver.cancel_connect(attempt);
@@ -204,6 +213,7 @@ void shard::run_slice(connection_id id) {
 
 /// Bytes of a handshake are stored only; core hears that there is something to do.
 void shard::read_handshake(link& l) {
+    if (l.tunnel) return read_tunnel(l);
     if (!l.wire) return;
     const io::io_result result = l.driver.read(receive_buffer_);
     if (result.status == io::io_status::ok) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "client/deadline.hpp"
 #include "client/send_flow.hpp"
 #include "client/shard.hpp"
 #include "client/shard_turn.hpp"
@@ -20,6 +21,19 @@ namespace {
 std::string text_of(base::duration value) {
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(value).count();
     return std::to_string(ms) + " ms";
+}
+
+/// The `timeout` parameter of Keep-Alive, in seconds. Servers send it; no RFC of HTTP/1.1 has it.
+std::optional<base::duration> keep_alive_of(const headers& fields) {
+    const auto value = fields.find("keep-alive");
+    if (!value) return {};
+    const std::size_t at = value->find("timeout=");
+    if (at == std::string_view::npos) return {};
+    std::uint32_t seconds = 0;
+    const char* const first = value->data() + at + std::string_view("timeout=").size();
+    const auto [end, bad] = std::from_chars(first, value->data() + value->size(), seconds);
+    if (bad != std::errc{}) return {};
+    return std::chrono::seconds(seconds);
 }
 
 /// A user's callback for a 1xx response, called after the turn.
@@ -78,7 +92,7 @@ void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
         set_timer(x, id);
         return;
     }
-    core_.acquire(now_, {id, x.origin, x.deadline, false});
+    admit(x, id);
 }
 
 void shard::refuse(call&& from, error_code error, failure why) {
@@ -107,7 +121,7 @@ void shard::cancel(const std::shared_ptr<cancel_handle>& handle, bool only_unsen
         fail_assigned(id, asio::error::operation_aborted, "The caller cancelled the exchange.");
         return;
     }
-    core_.cancel(now_, id);
+    if (!x->held && x->resume_at == base::never) core_.cancel(now_, id);
     describe_failure(*x, asio::error::operation_aborted, "The caller cancelled the exchange.");
     complete_exchange(id, asio::error::operation_aborted);
 }
@@ -166,6 +180,23 @@ void shard::assigned_too_late(live_exchange& x) {
     complete_exchange(x.id, errc::peer_closed);
 }
 
+/// Adds what depends on the attempt. Returns the request target where it is not in origin form.
+std::string shard::finish_fields(live_exchange& x) const {
+    if (!config_.deadline.header.empty() && x.deadline != base::never) {
+        x.what.headers.set(config_.deadline.header,
+                           text_of_remaining(x.deadline - now_ - config_.deadline.margin,
+                                             config_.deadline.format));
+    }
+    const pool_key& key = origins_[x.origin.index].key;
+    if (!is_forwarded(key)) return {};
+    const auto& via = key.route.proxy;
+    if (!via->user.empty()) {
+        x.what.headers.set("proxy-authorization",
+                           proto::basic_credentials(via->user, via->password));
+    }
+    return "http://" + x.where.authority + x.where.path_and_query;
+}
+
 void shard::assign(exchange_id id, connection_id connection) {
     live_exchange* found = exchanges_.find(id);
     link* l = find_link(connection);
@@ -176,20 +207,23 @@ void shard::assign(exchange_id id, connection_id connection) {
     x.stage = exchange_stage::assigned;
     x.connection = connection;
     x.assigned = now_;
+    load_.on_queue_delay(now_, now_ - x.started);
     ++x.result.attempts;
     ++l->served;
     carry(*l, x);
     x.sent_before = l->driver.bytes_sent;
     fill_connection(x, *l);
+    arm_hedge(x);
     if (x.open) {
         x.control = std::make_shared<exchange_control>(shared_from_this());
         x.control->exchange = id;
         x.response_whole = false;
     }
 
+    const std::string absolute_target = finish_fields(x);
     proto::outgoing_head head;
     head.method = x.what.method.text();
-    head.target = x.where.path_and_query;
+    head.target = absolute_target.empty() ? x.where.path_and_query : absolute_target;
     head.authority = x.where.authority;
     head.scheme = x.where.origin.tls ? "https" : "http";
     head.fields = &x.what.headers;
@@ -212,6 +246,7 @@ void shard::assign(exchange_id id, connection_id connection) {
         x.continue_at = base::after(now_, config_.http1.continue_timeout);
     }
     set_phase(x, id, config_.timeouts.write_stall, errc::write_timeout);
+    begin_rate(x, id, config_.timeouts.min_send_rate);
     pump_request(x, *l);
 }
 
@@ -268,6 +303,7 @@ bool shard::put_body(live_exchange& x, link& l, std::span<const std::byte> bytes
         return false;
     }
     l.wire->write_body(x.id, bytes);
+    x.body_octets += bytes.size();
     return true;
 }
 
@@ -284,6 +320,7 @@ void shard::end_request(live_exchange& x, link& l) {
     }
     x.request_complete = true;
     x.more_to_send = false;
+    if (x.head_at == base::never) x.rate_at = base::never;
     touch(l);
     if (x.control) {
         complete<error_code, std::size_t>(std::move(x.control->write), error_code{},
@@ -317,14 +354,22 @@ void shard::on_head(live_exchange& x, link& l, proto::event& e) {
     x.head_at = now_;
     core_.on_first_byte(now_, l.id, x.id);
     if (x.stage != exchange_stage::assigned) return;
+    if (x.admitted) origins_[x.origin.index].gate->sample(now_, x.assigned);
+    if ((x.may_hedge || x.twin.is_valid()) && !settle_hedge(x, x.id, e.head->status)) return;
+    begin_rate(x, x.id, config_.timeouts.min_receive_rate);
     x.result.timings.first_byte = now_ - x.assigned;
     x.result.status = e.head->status;
     x.result.version = e.head->version;
+    if (!l.is_http2()) {
+        const auto patience = keep_alive_of(e.head->headers);
+        if (patience) core_.on_keep_alive(now_, l.id, *patience);
+    }
     if (!start_decoding(x, *e.head)) return;
     if (x.body_held && e.head->status != 101) {
         x.continue_at = base::never;  // a final answer: the body is not sent any more
     }
     if (x.control) {
+        end_admission(x, {});
         e.head->connection = x.result.connection;
         x.control->head_ready = std::move(*e.head);
         if (x.control->head) {
@@ -360,6 +405,7 @@ bool shard::on_data(live_exchange& x, link& l, std::span<const std::byte> data) 
         link_lost(l, close_reason::drain_limit);
         return false;
     }
+    x.body_octets += data.size();
     if (x.control) {
         deliver(*x.control, l, data);
         return true;
@@ -381,6 +427,9 @@ bool shard::on_data(live_exchange& x, link& l, std::span<const std::byte> data) 
 void shard::on_end(live_exchange& x, link& l, bool reusable) {
     const exchange_id id = x.id;
     let_go(l, x);
+    const auto& most = config_.pool.max_exchanges_per_connection;
+    const bool is_worn = most && l.served >= *most;
+    if (is_worn && !l.is_http2()) reusable = false;
     if (!reusable) l.closing = true;
     const auto outcome =
         reusable ? core::exchange_outcome::reusable : core::exchange_outcome::not_reusable;
@@ -391,6 +440,7 @@ void shard::on_end(live_exchange& x, link& l, bool reusable) {
         complete_exchange(id, end_decoding(x));
     }
     core_.on_exchange_done(now_, l.id, id, outcome);
+    if (is_worn && l.is_http2()) core_.on_draining(now_, l.id);
 }
 
 // Failing.
@@ -415,7 +465,8 @@ void shard::attempt_failed(link& l, errc code, std::string detail, bool lost) {
     facts.body_replayable = x.body.is_replayable();
     facts.stale_retries = x.stale_retries;
     const auto verdict = core::judge_attempt(facts, config_.retry.stale_connection);
-    if (verdict == core::retry_verdict::again_fresh && x.body.rewind()) {
+    const bool has_other = x.twin.is_valid();  // the other of a hedged pair goes on instead
+    if (verdict == core::retry_verdict::again_fresh && !has_other && x.body.rewind()) {
         ++x.stale_retries;
         ++origins_[x.origin.index].stale_retries;
         x.result.failure.maybe_processed |= facts.request_reached_kernel;
@@ -435,6 +486,8 @@ void shard::wait_again(live_exchange& x, bool fresh) {
     x.timer_at = base::never;
     x.phase_until = base::never;
     x.continue_at = base::never;
+    x.hedge_at = base::never;
+    x.rate_at = base::never;
     x.body_held = false;
     x.request_complete = false;
     x.more_to_send = false;
@@ -442,7 +495,14 @@ void shard::wait_again(live_exchange& x, bool fresh) {
     x.credited = 0;
     x.written = 0;
     x.stage = exchange_stage::waiting;
-    core_.acquire(now_, {x.id, x.origin, x.deadline, fresh});
+    acquire(x, fresh);
+}
+
+/// Asks core for a connection; for one of a hedged pair rather not the other's.
+void shard::acquire(const live_exchange& x, bool fresh) {
+    const live_exchange* twin = exchanges_.find(x.twin);
+    const connection_id avoided = twin != nullptr ? twin->connection : connection_id{};
+    core_.acquire(now_, {x.id, x.origin, x.deadline, fresh, avoided});
 }
 
 /// Ends an exchange on our side: cancelled, late, too large. Core says what becomes of its
@@ -510,7 +570,9 @@ void shard::describe_failure(live_exchange& x, error_code error, std::string det
 /// Gives the caller its result. A detached exchange stays until its connection is through with it.
 void shard::complete_exchange(exchange_id id, error_code error) {
     live_exchange& x = exchanges_[id];
-    ++completed_;
+    if (x.twin.is_valid()) part_twins(x, error);
+    if (x.send || x.open || x.control) ++completed_;  // not the lost attempt of a hedged pair
+    end_admission(x, error);
     exchange_times_.remove(x.timer);
     x.result.timings.total = now_ - x.started;
     if (x.control) {
@@ -569,7 +631,9 @@ void shard::on_exchange_time(exchange_id id) {
     x.timer = 0;
     x.timer_at = base::never;
     if (x.resume_at != base::never) return on_pause_over(id);
+    if (x.held) return on_held_time(id);
     if (x.stage != exchange_stage::assigned) return;
+    if (x.rate_at <= now_ && !check_rate(x, id)) return;
     if (x.deadline <= now_) {
         fail_assigned(id, errc::deadline_exceeded, {});
         return;
@@ -586,6 +650,7 @@ void shard::on_exchange_time(exchange_id id) {
         release_body(x, *find_link(x.connection));
         if (exchanges_.find(id) == nullptr) return;
     }
+    if (x.hedge_at <= now_) on_hedge_time(id);
     set_timer(x, id);
 }
 

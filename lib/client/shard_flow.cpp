@@ -29,6 +29,7 @@ bool is_transient(error_code error) {
         case errc::first_byte_timeout:
         case errc::body_idle_timeout:
         case errc::write_timeout:
+        case errc::throughput_timeout:
         case errc::peer_closed:
         case errc::peer_reset:
         case errc::peer_truncated:
@@ -64,7 +65,7 @@ void shard::on_pause_over(exchange_id id) {
     }
     x.resume_at = base::never;
     x.started = now_;  // the pause is no queueing
-    core_.acquire(now_, {id, x.origin, x.deadline, false});
+    admit(x, id);
 }
 
 /// The attempt of a flow has ended: hands the request back, and says whether there is another.

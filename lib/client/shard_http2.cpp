@@ -159,6 +159,7 @@ void shard::stream_failed(link& l, live_exchange& x, const proto::event& e) {
     why.bytes_sent = l.driver.bytes_sent - x.sent_before;
     why.bytes_received = x.received;
     why.maybe_processed |= !e.is_unprocessed && why.bytes_sent != 0;
+    if (l.closing) x.shares_failure = std::exchange(l.failure_told, true);
     describe_failure(x, code, std::string(e.detail));
     complete_exchange(id, code);
 }
@@ -184,7 +185,8 @@ bool shard::move_exchange(live_exchange& x, link& l, bool is_unprocessed, bool l
     facts.body_replayable = x.body.is_replayable();
     facts.stale_retries = x.stale_retries;
     const auto verdict = core::judge_attempt(facts, config_.retry.stale_connection);
-    if (verdict != core::retry_verdict::again_fresh || !x.body.rewind()) return false;
+    const bool has_other = x.twin.is_valid();  // the other of a hedged pair goes on instead
+    if (verdict != core::retry_verdict::again_fresh || has_other || !x.body.rewind()) return false;
     ++x.stale_retries;
     ++origins_[x.origin.index].stale_retries;
     x.result.failure.maybe_processed |= facts.request_reached_kernel;

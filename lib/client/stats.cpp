@@ -27,6 +27,40 @@ std::string_view to_string(close_reason value) noexcept {
     return "unknown";
 }
 
+std::string_view to_string(breaker_state value) noexcept {
+    switch (value) {
+        case breaker_state::closed: return "closed";
+        case breaker_state::open: return "open";
+        case breaker_state::half_open: return "half_open";
+        case breaker_state::recovering: return "recovering";
+    }
+    return "unknown";
+}
+
+namespace {
+
+void add_gate(origin_stats& sum, const origin_stats& one) {
+    const auto is_worse = [](breaker_state a, breaker_state b) {
+        const auto rank = [](breaker_state s) {
+            return s == breaker_state::open ? 4 : static_cast<int>(s);
+        };
+        return rank(a) > rank(b);
+    };
+    if (is_worse(one.breaker, sum.breaker)) sum.breaker = one.breaker;
+    sum.concurrency_limit += one.concurrency_limit;
+    sum.held += one.held;
+    sum.breaker_opened += one.breaker_opened;
+    sum.breaker_refused += one.breaker_refused;
+    sum.rate_refused += one.rate_refused;
+    sum.concurrency_refused += one.concurrency_refused;
+    sum.load_refused += one.load_refused;
+    sum.hedges += one.hedges;
+    sum.hedges_won += one.hedges_won;
+    sum.hedges_withheld += one.hedges_withheld;
+}
+
+}  // namespace
+
 origin_stats stats::total() const {
     origin_stats sum;
     for (const origin_stats& one : origins) {
@@ -60,6 +94,7 @@ origin_stats stats::total() const {
         sum.queue_timeouts += one.queue_timeouts;
         sum.queue_hopeless += one.queue_hopeless;
         sum.queue_shed += one.queue_shed;
+        add_gate(sum, one);
     }
     return sum;
 }

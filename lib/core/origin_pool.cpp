@@ -33,6 +33,20 @@ std::uint32_t origin_pool::pick(bool fresh, std::uint32_t ideal) const {
     return available_count_ == 0 ? no_index : available_[lowest_].front();
 }
 
+std::uint32_t origin_pool::pick_besides(const record_tables& tables, std::uint32_t avoided) const {
+    const connection_record& connection = tables.connections.at(avoided);
+    const std::uint32_t next = connection.origin_links.next;  // of the same list
+    if (next != no_index || connection.filed != filed_in::available) {
+        return next != no_index ? next : avoided;
+    }
+    if (!used_.empty()) return used_.front();
+    if (!unused_.empty()) return unused_.front();
+    for (std::size_t bucket = connection.bucket + 1; bucket < available_.size(); ++bucket) {
+        if (!available_[bucket].empty()) return available_[bucket].front();
+    }
+    return avoided;
+}
+
 std::uint32_t origin_pool::oldest_idle(const record_tables& tables) const {
     if (used_.empty()) return unused_.back();
     if (unused_.empty()) return used_.back();

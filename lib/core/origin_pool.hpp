@@ -33,6 +33,9 @@ public:
     /// What an exchange would take now: an index of a connection, or `no_index`. An idle one is
     /// preferred to active ones that carry `ideal` exchanges or more.
     [[nodiscard]] std::uint32_t pick(bool fresh, std::uint32_t ideal = base::no_index) const;
+    /// What it would take in place of `avoided`, which `pick` has named; that one if there is none.
+    [[nodiscard]] std::uint32_t pick_besides(const record_tables& tables,
+                                             std::uint32_t avoided) const;
     /// The connection that has been idle longest.
     [[nodiscard]] std::uint32_t oldest_idle(const record_tables& tables) const;
     /// The connection that has been idle longest among those that carried an exchange.

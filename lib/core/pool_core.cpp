@@ -55,7 +55,10 @@ void implementation::acquire(time_point now, const acquire_params& params) {
         exchange->wants_fresh = params.fresh_connection;
         exchange->deadline = params.deadline;
         const bool fresh = params.fresh_connection && !is_fresh_out_of_reach(*origin);
-        const std::uint32_t picked = origin->pool.pick(fresh, ideal_streams());
+        std::uint32_t picked = origin->pool.pick(fresh, ideal_streams());
+        if (picked != no_index && tables_.connections.at(picked).id == params.avoid) {
+            picked = origin->pool.pick_besides(tables_, picked);
+        }
         if (picked != no_index) {
             ++exchanges_;
             assign(tables_.connections.at(picked), params.exchange.index);
@@ -356,6 +359,23 @@ void implementation::rest(connection_record& connection) {
     const auto& max_idle = settings_.pool.max_idle_per_origin;
     if (max_idle && origin.pool.count(connection_state::idle) > *max_idle) {
         close(tables_.connections.at(origin.pool.oldest_idle(tables_)), close_reason::idle_limit);
+    }
+}
+
+void implementation::on_keep_alive(time_point now, connection_id name, duration patience) {
+    set_time(now);
+    connection_record* connection = tables_.connections.find(name);
+    if (connection == nullptr || is_coming(connection->state)) {
+        ++stale_facts_;
+        return;
+    }
+    // The way there and back, and clocks that do not agree: a request must not meet its close.
+    const duration margin = std::min<duration>(std::chrono::seconds(1), patience / 4);
+    if (patience - margin >= connection->idle_timeout) return;
+    connection->idle_timeout = patience - margin;
+    // A deadline of an earlier rest would be too late.
+    if (connection->exchanges != 0 && !connection->is_cancelled) {
+        deadlines_.remove(connection->timer);
     }
 }
 

@@ -57,6 +57,7 @@ struct acquire_params {
     origin_id origin;
     time_point deadline = base::never;  ///< Absolute; fails with `deadline` when it passes.
     bool fresh_connection = false;      ///< Only a connection that has carried no exchange yet.
+    connection_id avoid{};              ///< Another one is preferred, if there is one with room.
 };
 
 /// Facts about a connection that became usable.
@@ -130,6 +131,9 @@ public:
     void on_doubt(time_point now, connection_id connection, bool in_doubt);
     /// No new exchanges on it any more (GOAWAY, `connection: close` seen early).
     void on_draining(time_point now, connection_id connection);
+    /// Its peer keeps it for so long without an exchange (Keep-Alive: timeout): it is closed by us
+    /// before that, if not earlier for other reasons.
+    void on_keep_alive(time_point now, connection_id connection, duration patience);
     /// The connection is gone: the peer closed or broke it, or a drain went beyond its octets
     /// (`drain_limit`). Exchanges that were not reported before are forgotten with it.
     void on_closed(time_point now, connection_id connection, close_reason reason);

@@ -172,6 +172,10 @@ void pool_core::on_exchange_done(time_point now, connection_id connection, excha
                                  exchange_outcome outcome) {
     implementation_->on_exchange_done(now, connection, exchange, outcome);
 }
+void pool_core::on_keep_alive(time_point now, connection_id connection, duration patience) {
+    implementation_->on_keep_alive(now, connection, patience);
+}
+
 void pool_core::on_draining(time_point now, connection_id connection) {
     implementation_->on_draining(now, connection);
 }

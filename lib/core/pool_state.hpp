@@ -103,6 +103,7 @@ public:
     void on_streams_changed(time_point now, connection_id connection, std::uint32_t max_streams);
     void on_resets_seen(time_point now, connection_id connection, std::uint32_t count);
     void on_doubt(time_point now, connection_id connection, bool in_doubt);
+    void on_keep_alive(time_point now, connection_id connection, duration patience);
     void on_closed(time_point now, connection_id connection, close_reason reason);
     void on_turn(time_point now);
     void on_timer(time_point now);

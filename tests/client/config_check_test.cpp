@@ -39,6 +39,8 @@ const bad_config out_of_range[] = {
     {"pool.drain_timeout", [](config& c) { c.pool.drain_timeout = milliseconds(0); }},
     {"pool.max_draining_per_origin", [](config& c) { c.pool.max_draining_per_origin = ~0U; }},
     {"pool.min_ready", [](config& c) { c.pool.min_ready = 257; }},
+    {"pool.max_exchanges_per_connection",
+     [](config& c) { c.pool.max_exchanges_per_connection = 0; }},
     {"handshake.max_concurrent", [](config& c) { c.handshake.max_concurrent = 0; }},
     {"overload.target", [](config& c) { c.overload.target = milliseconds(0); }},
     {"overload.interval", [](config& c) { c.overload.interval = milliseconds(0); }},
@@ -73,6 +75,53 @@ const bad_config out_of_range[] = {
      [](config& c) {
          c.retry.statuses = {503, 200};
      }},
+    {"proxy.for_http.host",
+     [](config& c) {
+         c.proxy.for_http = {proxy_kind::http, "a b", 1};
+     }},
+    {"proxy.for_https.port",
+     [](config& c) {
+         c.proxy.for_https = {proxy_kind::socks5, "a", 0};
+     }},
+    {"route.proxy.user",
+     [](config& c) {
+         c.route.proxy = proxy{proxy_kind::http, "a", 1, "x:y"};
+     }},
+    {"route.proxy",
+     [](config& c) {
+         c.route.proxy = proxy{proxy_kind::http, "a", 1, "", "p"};
+     }},
+    {"proxy.for_http",
+     [](config& c) {
+         c.proxy.for_http = {proxy_kind::socks5h, "a", 1, std::string(256, 'u')};
+     }},
+    {"timeouts.min_receive_rate", [](config& c) { c.timeouts.min_receive_rate = 0; }},
+    {"timeouts.min_send_rate", [](config& c) { c.timeouts.min_send_rate = 0; }},
+    {"timeouts.rate_window", [](config& c) { c.timeouts.rate_window = milliseconds(99); }},
+    {"deadline.header", [](config& c) { c.deadline.header = "a b"; }},
+    {"deadline.header", [](config& c) { c.deadline.header = std::string(32, 'a'); }},
+    {"deadline.format", [](config& c) { c.deadline.format = static_cast<deadline_format>(9); }},
+    {"deadline.margin", [](config& c) { c.deadline.margin = milliseconds(-1); }},
+    {"hedge.percentile", [](config& c) { c.hedge.percentile = 0.4; }},
+    {"hedge.min_delay", [](config& c) { c.hedge.min_delay = milliseconds(-1); }},
+    {"breaker.failure_ratio", [](config& c) { c.breaker.failure_ratio = 0.0; }},
+    {"breaker.min_volume", [](config& c) { c.breaker.min_volume = 0; }},
+    {"breaker.window", [](config& c) { c.breaker.window = milliseconds(99); }},
+    {"breaker.open_for", [](config& c) { c.breaker.open_for = milliseconds(0); }},
+    {"breaker.probes", [](config& c) { c.breaker.probes = 0; }},
+    {"breaker.recovery", [](config& c) { c.breaker.recovery = milliseconds(-1); }},
+    {"breaker.panic_share", [](config& c) { c.breaker.panic_share = 1.1; }},
+    {"breaker.statuses", [](config& c) { c.breaker.statuses = {200}; }},
+    {"rate_limit.per_second", [](config& c) { c.rate_limit.per_second = 0.0; }},
+    {"rate_limit.burst", [](config& c) { c.rate_limit.burst = 0; }},
+    {"rate_limit.max_wait", [](config& c) { c.rate_limit.max_wait = milliseconds(-1); }},
+    {"concurrency.initial_limit", [](config& c) { c.concurrency.initial_limit = 0; }},
+    {"concurrency.min_limit", [](config& c) { c.concurrency.min_limit = 1001; }},
+    {"concurrency.max_limit", [](config& c) { c.concurrency.max_limit = 1'000'001; }},
+    {"concurrency.tolerance", [](config& c) { c.concurrency.tolerance = 1.0; }},
+    {"concurrency.max_wait", [](config& c) { c.concurrency.max_wait = milliseconds(-1); }},
+    {"shed.loop_lag", [](config& c) { c.shed.loop_lag = milliseconds(0); }},
+    {"shed.queue_delay", [](config& c) { c.shed.queue_delay = milliseconds(0); }},
     {"budget.share", [](config& c) { c.budget.share = 1.5; }},
     {"budget.floor_per_second", [](config& c) { c.budget.floor_per_second = -1; }},
     {"user_agent", [](config& c) { c.user_agent = "x\r\ny"; }},
@@ -147,6 +196,11 @@ const bad_config contradictory[] = {
          c.route.unix_path = "/run/x";
          c.route.connect_host = "a";
      }},
+    {"route.unix_path and route.proxy",
+     [](config& c) {
+         c.route.unix_path = "/run/x";
+         c.route.proxy = proxy{proxy_kind::http, "a", 1};
+     }},
     {"route.unix_path",
      [](config& c) {
          c.route.unix_path = "@x";
@@ -159,6 +213,41 @@ const bad_config unwise[] = {
     {"pool.idle_timeout", [](config& c) { c.pool.max_lifetime = milliseconds(1000); }},
     {"pool.dial_patience", [](config& c) { c.timeouts.queue = milliseconds(100); }},
     {"timeouts.handshake", [](config& c) { c.timeouts.handshake = milliseconds(15); }},
+    {"breaker.failure_ratio",
+     [](config& c) {
+         c.breaker.enabled = true;
+         c.breaker.failure_ratio = 0.5;
+     }},
+    {"breaker.open_for",
+     [](config& c) {
+         c.breaker.enabled = true;
+         c.breaker.open_for = milliseconds(30'000);
+     }},
+    {"timeouts.first_byte",
+     [](config& c) {
+         c.retry.max_attempts = 3;
+         c.timeouts.total = milliseconds(2'000);
+     }},
+    {"retry.max_attempts",
+     [](config& c) {
+         c.retry.max_attempts = 3;
+         c.budget = {.share = 0.0, .floor_per_second = 0.0};
+     }},
+    {"budget.share",
+     [](config& c) {
+         c.retry.max_attempts = 3;
+         c.budget.share = 0.5;
+     }},
+    {"hedge.percentile",
+     [](config& c) {
+         c.hedge.enabled = true;
+         c.hedge.percentile = 0.8;
+     }},
+    {"concurrency.min_limit",
+     [](config& c) {
+         c.concurrency.enabled = true;
+         c.concurrency.min_limit = 300;
+     }},
 };
 
 std::vector<config_finding> findings_of(const bad_config& one) {

@@ -45,7 +45,19 @@ TEST(PoolKeyTest, EveryPartTellsKeysApart) {
     by_host.route = route{.connect_host = "a"};
     request by_path;
     by_path.route = route{.unix_path = "/a"};
+    const auto through = [](proxy via) {
+        request what;
+        what.route = route{.proxy = std::move(via)};
+        return what;
+    };
     const pool_key keys[] = {
+        make_pool_key(origin_of(url), through({proxy_kind::http, "p", 1}), values),
+        make_pool_key(origin_of(url), through({proxy_kind::socks5, "p", 1}), values),
+        make_pool_key(origin_of(url), through({proxy_kind::http, "q", 1}), values),
+        make_pool_key(origin_of(url), through({proxy_kind::http, "p", 2}), values),
+        make_pool_key(origin_of(url), through({proxy_kind::http, "p", 1, "u"}), values),
+        make_pool_key(origin_of(url), through({proxy_kind::http, "p", 1, "u", "x"}), values),
+        make_pool_key(origin_of(url), through({proxy_kind::http, "p", 1, "u", "y"}), values),
         make_pool_key(origin_of(url), plain, values),
         make_pool_key(origin_of("https://127.0.0.1:2"), plain, values),
         make_pool_key(origin_of("https://localhost:1"), plain, values),

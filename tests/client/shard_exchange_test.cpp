@@ -474,5 +474,33 @@ TEST(ShardExchangeTest, DrainingConnectionGivesWayToAWaiter) {
     EXPECT_EQ(closed_by(subject.stats(), close_reason::gave_way), 1U);
 }
 
+TEST(ShardExchangeTest, ServersOwnKeepAliveTimeIsHonoured) {
+    testing::origin origin(plaintext());
+    origin.on("/short", [](const testing::request_view& /*seen*/, testing::responder reply) {
+        reply.answer({.headers = {{"keep-alive", "timeout=1, max=100"}}});
+    });
+    client subject(one_thread());
+    EXPECT_EQ(subject.send(get(origin.url("/status/200"))).status, 200U);
+    EXPECT_EQ(subject.send(get(origin.url("/short"))).status, 200U);
+    EXPECT_EQ(subject.stats().total().idle, 1U);
+    // Closed by us, long before the default of a minute.
+    EXPECT_TRUE(
+        eventually([&] { return closed_by(subject.stats(), close_reason::idle_timeout) == 1U; }));
+    EXPECT_EQ(subject.send(get(origin.url("/status/200"))).status, 200U);
+    expect_consistent(subject.stats());
+}
+
+TEST(ShardExchangeTest, ConnectionIsReplacedAfterItsExchanges) {
+    testing::origin origin(plaintext());
+    config values = one_thread();
+    values.pool.max_exchanges_per_connection = 3;
+    client subject(values);
+    for (int i = 0; i < 7; ++i)
+        EXPECT_EQ(subject.send(get(origin.url("/status/200"))).status, 200U);
+    EXPECT_EQ(subject.stats().total().opened, 3U);
+    EXPECT_EQ(closed_by(subject.stats(), close_reason::not_reusable), 2U);
+    expect_consistent(subject.stats());
+}
+
 }  // namespace
 }  // namespace hearth

@@ -67,6 +67,36 @@ TEST(PoolUpkeepTest, ConnectionThatExpiresNowIsNotHandedOut) {
     EXPECT_EQ(h.count(kind::dial), 1U);
 }
 
+TEST(PoolUpkeepTest, PeersOwnPatienceEndsAnIdleConnectionEarlier) {
+    pool_harness h(steady_settings());
+    const origin_id origin = h.add_origin();
+    const connection_id connection = h.make_idle(origin);
+    h.wait(5s);  // its deadline of 10 s is armed
+    const exchange_id exchange = h.acquire(origin);
+    h.pool.on_keep_alive(h.now, connection, 2s);
+    h.done(connection, exchange);
+    h.wait(1500ms - 1ns);  // a quarter off
+    EXPECT_EQ(h.count(kind::close), 0U);
+    h.wait(1ns);
+    EXPECT_EQ(h.last(kind::close).reason, close_reason::idle_timeout);
+    h.pool.check_invariants();
+}
+
+TEST(PoolUpkeepTest, PeersLongerPatienceChangesNothing) {
+    pool_harness h(steady_settings());
+    const origin_id origin = h.add_origin();
+    const connection_id connection = h.make_idle(origin);
+    const exchange_id exchange = h.acquire(origin);
+    h.pool.on_keep_alive(h.now, connection, 1h);
+    h.done(connection, exchange);
+    h.wait(10s - 1ns);
+    EXPECT_EQ(h.count(kind::close), 0U);
+    h.wait(1ns);
+    EXPECT_EQ(h.count(kind::close), 1U);
+    h.pool.on_keep_alive(h.now, connection, 1s);  // gone: a stale fact
+    EXPECT_EQ(h.pool.stale_facts(), 1U);
+}
+
 TEST(PoolUpkeepTest, OldConnectionClosesWhenItBecomesFree) {
     pool_settings settings = steady_settings();
     settings.pool.max_lifetime = 5s;

@@ -1,0 +1,54 @@
+// concurrency_limit: how many exchanges an origin is given at once, learned from how long it takes.
+//
+// Theory (a gradient limit). What an origin can do at once is not known, and changes. But a request
+// beyond it waits there, so answers take longer in proportion: with `quick` the time of an answer
+// when nothing queues and `recent` the time now, `tolerance * quick / recent` says by which factor
+// the limit is too high. While that is 1 or more the limit grows by its square root, which is the
+// queue it needs to find out whether there is more. Per window (at least 16 answers and 50 ms):
+//     limit += smoothing * (limit * min(1, tolerance * quick / recent) + sqrt(limit) - limit)
+// Medians are compared, so that a few slow answers do not count. The limit grows only while it is
+// in use. `quick` cannot be seen while something always queues: every ten seconds the limit is
+// halved for one window, and what that window measures is `quick` from then on. That costs a few
+// per mille of throughput and keeps the estimate true when the origin becomes slower or quicker.
+//
+// Only slowness counts: an origin that fails quickly is the breaker's business, not a reason to
+// give its good answers fewer places. Called by `admission`, one per origin.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/prng.hpp"
+#include "base/time.hpp"
+#include "hearth/config.hpp"
+
+namespace hearth::core {
+
+class concurrency_limit {
+public:
+    concurrency_limit(const concurrency_config& rules, std::uint64_t seed);
+
+    [[nodiscard]] std::uint32_t limit() const { return static_cast<std::uint32_t>(limit_); }
+    /// An answer came `took` after it was asked for, at `asked`; `in_flight` were under way then,
+    /// it included.
+    void on_sample(base::time_point now, base::time_point asked, base::duration took,
+                   std::uint32_t in_flight);
+
+private:
+    void end_window(base::time_point now);
+    void begin_window(base::time_point now);
+    [[nodiscard]] double bounded(double limit) const;
+
+    concurrency_config rules_;
+    base::prng random_;
+    double limit_;
+    double limit_before_ = 0.0;  // set: `quick` is being measured
+    double quick_ = 0.0;         // nanoseconds; 0: not known yet
+    std::vector<base::duration> samples_;
+    std::uint32_t peak_ = 0;  // most in flight in this window
+    base::time_point window_began_ = base::never;
+    base::time_point counts_from_{};  // asked before: says nothing about this window
+    base::time_point measure_at_ = base::never;
+};
+
+}  // namespace hearth::core

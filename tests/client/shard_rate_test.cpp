@@ -1,0 +1,98 @@
+// shard, throughput floors: bodies that trickle end, slow readers and writers of ours do not count.
+#include <gtest/gtest.h>
+
+#include "client/deaf_listener.hpp"
+#include "client/scripted.hpp"
+
+namespace hearth {
+namespace {
+
+using namespace hearth::support;
+using namespace std::chrono_literals;
+using boost::system::error_code;
+
+config with_floor() {
+    config values = one_thread();
+    values.timeouts.min_receive_rate = 10'000;
+    values.timeouts.min_send_rate = 10'000;
+    values.timeouts.rate_window = 500ms;
+    return values;
+}
+
+TEST(ShardRateTest, TricklingResponseEnds) {
+    testing::origin origin(plaintext());
+    client subject(with_floor());
+    error_code error;
+    const response got = subject.send(get(origin.url("/drip/100000/5")), error);
+    EXPECT_EQ(error, errc::throughput_timeout);
+    EXPECT_EQ(error, errc_condition::timeout);
+    EXPECT_EQ(got.failure.phase, phase::body);
+    EXPECT_NE(got.failure.detail.find("the floor is 10000 a second"), std::string::npos)
+        << got.failure.detail;
+}
+
+TEST(ShardRateTest, TricklingIsFineWithoutAFloor) {
+    testing::origin origin(plaintext());
+    client subject(one_thread());
+    EXPECT_EQ(subject.send(get(origin.url("/drip/50/5"))).body.size(), 50U);
+}
+
+TEST(ShardRateTest, WaitingForTheHeadIsNotTrickling) {
+    testing::origin origin(plaintext());
+    client subject(with_floor());
+    EXPECT_EQ(subject.send(get(origin.url("/d/1200"))).status, 200U);
+}
+
+TEST(ShardRateTest, SlowReaderOfOursIsNotTheOriginsFault) {
+    testing::origin origin(plaintext());
+    client subject(with_floor());
+    exchange stream = open(subject, get(origin.url("/bytes/4000000")));
+    awaited_head head;
+    stream.async_read_head(head.handler());
+    ASSERT_FALSE(head.error());
+    // Several windows in which nothing moves, by our doing.
+    EXPECT_EQ(subject.send(get(origin.url("/d/1200"))).status, 200U);
+    std::vector<char> buffer(1 << 20);
+    std::size_t total = 0;
+    for (int reads = 0; reads < 100'000; ++reads) {
+        awaited_size size;
+        stream.async_read_some(boost::asio::buffer(buffer), size.handler());
+        if (size.error()) {
+            EXPECT_EQ(size.error(), boost::asio::error::eof);
+            break;
+        }
+        total += size.value();
+    }
+    EXPECT_EQ(total, 4'000'000U);
+}
+
+TEST(ShardRateTest, PeerThatReadsTooSlowlyEndsTheUpload) {
+    const deaf_listener deaf;
+    client subject(with_floor());
+    error_code error;
+    const response got = subject.send(post(deaf.url(), std::string(64 * 1024 * 1024, 'x')), error);
+    EXPECT_EQ(error, errc::throughput_timeout);
+    EXPECT_EQ(got.failure.phase, phase::send);
+}
+
+TEST(ShardRateTest, SlowWriterOfOursIsNotTheOriginsFault) {
+    testing::origin origin(plaintext());
+    client subject(with_floor());
+    request what = post(origin.url("/upload"), streamed_body{});
+    exchange stream = open(subject, std::move(what));
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(subject.send(get(origin.url("/d/600"))).status, 200U);  // time passes
+        awaited_size size;
+        stream.async_write_some(boost::asio::buffer("x", 1), size.handler());
+        ASSERT_FALSE(size.error()) << i;
+    }
+    awaited_done done;
+    stream.async_finish({}, done.handler());
+    awaited_head head;
+    stream.async_read_head(head.handler());
+    ASSERT_FALSE(head.error());
+    EXPECT_EQ(head.value().status, 200U);
+}
+
+}  // namespace
+}  // namespace hearth
