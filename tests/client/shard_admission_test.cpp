@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "client/scripted.hpp"
+#include "support/h2_origin.hpp"
 
 namespace hearth {
 namespace {
@@ -286,6 +287,86 @@ TEST(ShardAdmissionTest, MeasuredQueueDelayShedsSheddableRequests) {
     }));
     for (auto& one : calls) (void)one.error();
     EXPECT_GE(subject.stats().total().load_refused, 1U);
+}
+
+// Over HTTP/2.
+
+config http2_breaking() {
+    config values = breaking();
+    values.protocol = protocol_policy::http2_only;
+    return values;
+}
+
+TEST(ShardAdmissionTest, StreamErrorsOpenTheBreaker) {
+    std::atomic<bool> is_sound{false};
+    h2_origin origin([&](const h2_origin::seen&) -> h2_origin::answer {
+        if (is_sound) return {};
+        return {.what = h2_origin::answer::kind::reset};
+    });
+    config values = http2_breaking();
+    values.breaker.open_for = 50ms;
+    client subject(values);
+    error_code error;
+    for (int i = 0; i < 5; ++i) {
+        (void)subject.send(post(origin.url(), body("x")), error);
+        EXPECT_EQ(error, errc::peer_reset);
+    }
+    EXPECT_EQ(subject.stats().total().breaker_opened, 1U);
+    EXPECT_EQ(subject.stats().total().opened, 1U) << "streams failed, not the connection";
+    is_sound = true;
+    EXPECT_TRUE(eventually([&] {
+        return subject.send(get(origin.url()), error).status == 200 &&
+               subject.stats().total().breaker == breaker_state::closed;
+    }));
+    expect_consistent(subject.stats());
+}
+
+TEST(ShardAdmissionTest, BrokenConnectionCountsOnceWhateverItCarried) {
+    std::atomic<int> waiting{0};
+    h2_origin origin([&](const h2_origin::seen& seen) -> h2_origin::answer {
+        using kind = h2_origin::answer::kind;
+        if (seen.path == "/cut") return {.what = kind::cut};
+        ++waiting;
+        return {.what = kind::stay_silent};
+    });
+    client subject(http2_breaking());
+    std::vector<awaited_response> calls;
+    for (int i = 0; i < 20; ++i) {
+        calls.push_back(begin_send(subject, post(origin.url(), body("x"))));
+    }
+    ASSERT_TRUE(eventually([&] { return waiting == 20; }));
+    calls.push_back(begin_send(subject, post(origin.url("/cut"), body("x"))));
+    for (const awaited_response& call : calls) EXPECT_TRUE(call.error());
+    EXPECT_EQ(subject.stats().total().breaker_opened, 0U);
+    EXPECT_EQ(subject.stats().total().breaker, breaker_state::closed);
+    expect_consistent(subject.stats());
+}
+
+TEST(ShardAdmissionTest, PlacesOfStreamsAreLimitedAndLearned) {
+    std::atomic<int> at_once{0};
+    std::atomic<int> most{0};
+    h2_origin origin([&](const h2_origin::seen&) -> h2_origin::answer {
+        const int now = ++at_once;
+        if (now > most) most = now;
+        return {.what = h2_origin::answer::kind::stay_silent};
+    });
+    config values = one_thread();
+    values.protocol = protocol_policy::http2_only;
+    values.concurrency.enabled = true;
+    values.concurrency.initial_limit = 6;
+    values.concurrency.max_wait = 0ms;
+    client subject(values);
+    std::vector<awaited_response> calls;
+    for (int i = 0; i < 12; ++i) {
+        request what = get(origin.url());
+        what.deadline = in(300ms);
+        calls.push_back(begin_send(subject, std::move(what)));
+    }
+    int refused = 0;
+    for (const awaited_response& call : calls) refused += call.error() == errc::overloaded ? 1 : 0;
+    EXPECT_GE(refused, 6);
+    EXPECT_LE(most, 6);
+    EXPECT_EQ(subject.stats().total().concurrency_refused, static_cast<std::uint64_t>(refused));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "client/scripted.hpp"
+#include "support/h2_origin.hpp"
 
 namespace hearth {
 namespace {
@@ -210,6 +211,91 @@ TEST_F(ShardHedgeTest, FailedHedgeLeavesTheFirstAttemptItsRepetitions) {
     ASSERT_FALSE(call.error()) << call.error().message();
     EXPECT_EQ(call.value().status, 200U);
     EXPECT_EQ(subject.stats().in_flight, 0U);
+}
+
+// The same over HTTP/2: the last stage of a test stalls the first request, on connection 0.
+class ShardHedgeHttp2Test : public ::testing::Test {
+protected:
+    ~ShardHedgeHttp2Test() override { expect_consistent(subject_.stats()); }
+    static config values() {
+        config values = hedging();
+        values.protocol = protocol_policy::http2_only;
+        values.http2.ideal_streams = 1;  // a second connection comes up when the first is in use
+        return values;
+    }
+    h2_origin::answer answer(const h2_origin::seen& seen) {
+        if (seen.path == "/hold") return {.delay = 200ms};
+        if (seen.path != "/late" || has_stalled_.exchange(true)) {
+            answered_by_ = seen.connection;
+            return {};
+        }
+        stalled_on_ = seen.connection;
+        return first_;
+    }
+    void learn() {
+        for (int i = 0; i < 70; ++i) (void)subject_.send(get(origin_.url()));
+    }
+    /// Lets a second connection come up, by calls that are not hedged.
+    void widen() {
+        std::vector<awaited_response> calls;
+        for (int i = 0; i < 4; ++i)
+            calls.push_back(begin_send(subject_, post(origin_.url("/hold"), body("x"))));
+        for (const awaited_response& call : calls) EXPECT_FALSE(call.error());
+        ASSERT_TRUE(eventually([&] { return subject_.stats().total().open >= 2; }));
+    }
+
+    std::atomic<bool> has_stalled_{false};
+    std::atomic<std::uint64_t> stalled_on_{99};
+    std::atomic<std::uint64_t> answered_by_{99};
+    h2_origin::answer first_{.what = h2_origin::answer::kind::stay_silent};
+    h2_origin origin_{[this](const h2_origin::seen& seen) { return answer(seen); }};
+    client subject_{values()};
+};
+
+TEST_F(ShardHedgeHttp2Test, LoserIsResetAndItsConnectionStays) {
+    config values = ShardHedgeHttp2Test::values();
+    values.http2.max_connections = 1;
+    subject_ = client(values);
+    learn();
+    const response got = subject_.send(get(origin_.url("/late")));
+    EXPECT_EQ(got.body, "ok");
+    EXPECT_TRUE(got.hedged);
+    EXPECT_EQ(got.version, 20U);
+    EXPECT_TRUE(eventually([&] { return origin_.cancelled() == 1; }));
+    const origin_stats total = subject_.stats().total();
+    EXPECT_EQ(total.hedges_won, 1U);
+    EXPECT_EQ(total.streams_reset, 1U);
+    EXPECT_EQ(total.opened, 1U) << "the only connection carries both";
+    EXPECT_EQ(total.closed, 0U);
+    EXPECT_EQ(stalled_on_, answered_by_);
+}
+
+TEST_F(ShardHedgeHttp2Test, SecondAttemptTakesAnotherConnection) {
+    learn();
+    widen();
+    const response got = subject_.send(get(origin_.url("/late")));
+    EXPECT_TRUE(got.hedged);
+    EXPECT_NE(stalled_on_, answered_by_);
+    EXPECT_TRUE(eventually([&] { return origin_.cancelled() == 1; }));
+    EXPECT_EQ(subject_.stats().total().closed, 0U);
+}
+
+TEST_F(ShardHedgeHttp2Test, StreamThatFailsGivesTheCallerToTheOther) {
+    first_ = {.what = h2_origin::answer::kind::reset, .delay = 60ms};
+    learn();
+    EXPECT_EQ(subject_.send(get(origin_.url("/late"))).status, 200U);
+    has_stalled_ = false;
+    first_ = {.what = h2_origin::answer::kind::cut, .delay = 300ms};
+    EXPECT_EQ(subject_.send(get(origin_.url("/late"))).status, 200U);
+    EXPECT_EQ(subject_.stats().in_flight, 0U);
+}
+
+TEST_F(ShardHedgeHttp2Test, RefusedAttemptMovesAndTheOtherGoesOn) {
+    first_ = {.what = h2_origin::answer::kind::reset, .code = 7, .delay = 60ms};
+    learn();
+    const response got = subject_.send(get(origin_.url("/late")));
+    EXPECT_EQ(got.status, 200U);
+    EXPECT_TRUE(eventually([&] { return subject_.stats().in_flight == 0; }));
 }
 
 }  // namespace

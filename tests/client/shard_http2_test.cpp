@@ -7,6 +7,7 @@
 
 #include "client/scripted.hpp"
 #include "support/h2_frames.hpp"
+#include "support/h2_origin.hpp"
 
 namespace hearth {
 namespace {
@@ -213,6 +214,17 @@ TEST(ShardHttp2Test, OriginThatSpeaksHttp1OnlyIsUsedSoUnlessForbidden) {
     EXPECT_EQ(call.error, errc::handshake_failed);
     EXPECT_NE(call.result.failure.detail.find("HTTP/2"), std::string::npos);
     EXPECT_EQ(subject.stats().origins.size(), 2U) << "nothing is shared between policies";
+}
+
+TEST(ShardHttp2Test, ConnectionIsReplacedAfterItsExchanges) {
+    h2_origin origin([](const h2_origin::seen&) { return h2_origin::answer{}; });
+    config values = http2();
+    values.pool.max_exchanges_per_connection = 3;
+    client subject(values);
+    for (int i = 0; i < 7; ++i) EXPECT_EQ(subject.send(get(origin.url())).status, 200U);
+    EXPECT_EQ(subject.stats().total().opened, 3U);
+    EXPECT_EQ(closed_by(subject.stats(), close_reason::not_reusable), 2U);
+    expect_consistent(subject.stats());
 }
 
 TEST(ShardHttp2Test, PlaintextIsHttp1UnderAutomatic) {

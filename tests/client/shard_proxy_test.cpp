@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "client/scripted.hpp"
+#include "support/h2_frames.hpp"
 
 namespace hearth {
 namespace {
@@ -130,6 +131,28 @@ TEST(ShardProxyTest, NoProxyAndRouteGoAround) {
     EXPECT_EQ(error, errc::connect_failed);
     what.route = route{.proxy = proxy{}};
     EXPECT_EQ(subject.send(what).status, 200U);
+}
+
+TEST(ShardProxyTest, Http2OnPlaintextGoesThroughATunnel) {
+    namespace h2 = testing::h2;
+    testing::raw_origin proxy(
+        plaintext_listen(),
+        {testing::expect_request(), testing::send("HTTP/1.1 200 Connected\r\n\r\n"),
+         testing::expect_octets(24 + 9),
+         testing::send(h2::settings() + h2::settings_ack() + h2::status(1, "200") +
+                       h2::data(1, "ok", h2::end_stream))});
+    config values = through(proxy_kind::http, proxy.port(), "me");
+    values.protocol = protocol_policy::http2_only;
+    client subject(values);
+    const response got = subject.send(get("http://origin.example/a"));
+    EXPECT_EQ(got.body, "ok");
+    EXPECT_EQ(got.version, 20U);
+    const std::string seen = proxy.received(0);
+    EXPECT_EQ(seen.find("CONNECT origin.example:80 HTTP/1.1\r\n"), 0U) << seen;
+    const std::size_t preface = seen.find("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    ASSERT_NE(preface, std::string::npos);
+    // The credentials are the proxy's, not the origin's.
+    EXPECT_EQ(seen.find("proxy-authorization", preface), std::string::npos);
 }
 
 }  // namespace

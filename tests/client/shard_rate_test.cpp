@@ -3,6 +3,8 @@
 
 #include "client/deaf_listener.hpp"
 #include "client/scripted.hpp"
+#include "support/h2_frames.hpp"
+#include "support/h2_origin.hpp"
 
 namespace hearth {
 namespace {
@@ -92,6 +94,43 @@ TEST(ShardRateTest, SlowWriterOfOursIsNotTheOriginsFault) {
     stream.async_read_head(head.handler());
     ASSERT_FALSE(head.error());
     EXPECT_EQ(head.value().status, 200U);
+}
+
+config http2_with_floor() {
+    config values = with_floor();
+    values.protocol = protocol_policy::http2_only;
+    return values;
+}
+
+TEST(ShardRateTest, Http2CountsTheExchangesOwnOctets) {
+    h2_origin origin([](const h2_origin::seen& seen) -> h2_origin::answer {
+        using kind = h2_origin::answer::kind;
+        if (seen.path == "/trickle") {
+            return {.what = kind::trickle, .body = std::string(100'000, 'x')};
+        }
+        return {.body = std::string(100'000, 'y'), .delay = 5ms};
+    });
+    client subject(http2_with_floor());
+    const awaited_response slow = begin_send(subject, get(origin.url("/trickle")));
+    // The connection as a whole is far above the floor.
+    for (int i = 0; i < 10'000 && slow.count() == 0; ++i) {
+        EXPECT_EQ(subject.send(get(origin.url("/"))).body.size(), 100'000U);
+    }
+    EXPECT_EQ(slow.error(), errc::throughput_timeout);
+    EXPECT_TRUE(eventually([&] { return origin.cancelled() == 1; }));
+    EXPECT_EQ(subject.stats().total().opened, 1U);
+    EXPECT_EQ(subject.stats().total().closed, 0U);
+}
+
+TEST(ShardRateTest, Http2WindowThatStaysShutIsTheOriginsFault) {
+    namespace h2 = testing::h2;
+    testing::raw_origin origin(plaintext_listen(),
+                               testing::script{testing::expect_octets(24 + 9),
+                                               testing::send(h2::settings() + h2::settings_ack())});
+    client subject(http2_with_floor());
+    error_code error;
+    (void)subject.send(post(origin.url("/"), body(std::string(1'000'000, 'x'))), error);
+    EXPECT_EQ(error, errc::throughput_timeout);
 }
 
 }  // namespace

@@ -110,6 +110,24 @@ TEST_F(OriginPoolTest, PicksTheLeastLoadedActiveConnection) {
     pool.check_invariants(tables, 0);
 }
 
+TEST_F(OriginPoolTest, OneIsPassedOverWhereAnotherHasRoom) {
+    connection_record& a = make_ready(4);
+    book(a);
+    ASSERT_EQ(pool.pick(false), a.id.index);
+    EXPECT_EQ(pool.pick_besides(tables, a.id.index), a.id.index);
+    connection_record& b = make_ready(4);
+    book(b);
+    book(b);
+    EXPECT_EQ(pool.pick_besides(tables, a.id.index), b.id.index) << "busier";
+    connection_record& idle = make_ready(4);
+    EXPECT_EQ(pool.pick_besides(tables, a.id.index), idle.id.index);
+    book(idle);
+    EXPECT_EQ(pool.pick_besides(tables, a.id.index), idle.id.index) << "as busy";
+    for (int i = 0; i < 3; ++i) book(idle);
+    for (int i = 0; i < 2; ++i) book(b);
+    EXPECT_EQ(pool.pick_besides(tables, a.id.index), a.id.index) << "the others are full";
+}
+
 TEST_F(OriginPoolTest, ManyStreamsShareTheLastBucket) {
     connection_record& a = make_ready(100'000);
     for (int i = 0; i < 1000; ++i) book(a);

@@ -1,5 +1,6 @@
 // Real proxies: tinyproxy (absolute form, CONNECT, Basic credentials), apache2 (CONNECT) and
-// microsocks (SOCKS5 with and without a login), in front of an embedded origin.
+// microsocks (SOCKS5 with and without a login), in front of an embedded origin, and of nginx for
+// HTTP/2 inside the tunnel.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -50,6 +51,26 @@ protected:
         }
         EXPECT_EQ(subject.stats().internal_errors, 0U);
     }
+    // Many exchanges on one connection, which ALPN chose inside the tunnel.
+    void expect_http2(proxy via, const nginx_server& server) {
+        config values = client_config();
+        values.protocol = protocol_policy::automatic;
+        values.proxy.for_https = std::move(via);
+        client subject(values);
+        std::vector<support::awaited_response> calls(100);
+        for (auto& one : calls) {
+            request what;
+            what.url = server.tls("/hello");
+            subject.async_send(std::move(what), one.handler());
+        }
+        for (auto& one : calls) {
+            ASSERT_FALSE(one.error()) << one.error().message() << " " << one.value().failure.detail;
+            EXPECT_EQ(one.value().body, "hello from nginx\n");
+            EXPECT_EQ(one.value().version, 20U);
+        }
+        EXPECT_EQ(subject.stats().total().opened, 1U);
+        EXPECT_EQ(subject.stats().internal_errors, 0U);
+    }
     error_code result_of(proxy via, const std::string& url) {
         config values = client_config();
         values.tls.profile = tls_origin_profile();
@@ -75,6 +96,7 @@ protected:
     }
     testing::origin plain_{without_tls()};
     testing::origin secure_;
+    nginx_server http2_{{.http2 = true}};
     scratch_directory directory_;
 };
 
@@ -84,11 +106,13 @@ TEST_F(ProxyTest, TinyproxyServesBothSchemesWithCredentials) {
         "tinyproxy.conf", "Port " + std::to_string(port) +
                               "\nListen 127.0.0.1\nTimeout 60\nMaxClients 200\nAllow 127.0.0.1\n"
                               "BasicAuth me secret\nConnectPort " +
-                              std::to_string(secure_.port()) + "\n");
+                              std::to_string(secure_.port()) + "\nConnectPort " +
+                              std::to_string(http2_.tls_port) + "\n");
     const running_proxy running({"tinyproxy", "-d", "-c", file.string()}, port);
     const proxy good{proxy_kind::http, "127.0.0.1", port, "me", "secret"};
     expect_served(good, plain_.url("/bytes/1000"));
     expect_served(good, secure_.url("/bytes/1000"));
+    expect_http2(good, http2_);
     EXPECT_EQ(
         result_of({proxy_kind::http, "127.0.0.1", port, "me", "wrong"}, secure_.url("/bytes/1000")),
         errc::proxy_failed);
@@ -106,13 +130,14 @@ TEST_F(ProxyTest, ApacheServesConnect) {
     text += "ServerName localhost\nServerRoot " + dir + "\nDefaultRuntimeDir " + dir +
             "\nPidFile " + dir + "/pid\nErrorLog " + dir + "/error.log\nMutex file:" + dir +
             "\nListen 127.0.0.1:" + std::to_string(port) + "\nProxyRequests On\nAllowCONNECT " +
-            std::to_string(secure_.port()) +
+            std::to_string(secure_.port()) + " " + std::to_string(http2_.tls_port) +
             "\nThreadsPerChild 25\nMaxRequestWorkers 200\nServerLimit 8\nStartServers 8\n";
     if (::getuid() == 0) text += "User nobody\nGroup nogroup\n";
     const auto file = directory_.write("apache.conf", text);
     const running_proxy running({"apache2", "-X", "-f", file.string()}, port);
     const proxy good{proxy_kind::http, "127.0.0.1", port};
     expect_served(good, secure_.url("/bytes/1000"));
+    expect_http2(good, http2_);
     EXPECT_EQ(result_of(good, "https://127.0.0.1:9/"), errc::proxy_failed);
 }
 
@@ -128,6 +153,7 @@ TEST_F(ProxyTest, MicrosocksServesBothSchemesWithAndWithoutLogin) {
             if (with_login) good = {kind, "127.0.0.1", port, "me", "secret"};
             expect_served(good, plain_.url("/bytes/1000"));
             expect_served(good, secure_.url("/bytes/1000"));
+            expect_http2(good, http2_);
         }
         if (with_login) {
             EXPECT_EQ(result_of({proxy_kind::socks5h, "127.0.0.1", port, "me", "wrong"},
