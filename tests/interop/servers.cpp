@@ -66,7 +66,13 @@ std::string nginx_config(const nginx_server& server, const nginx_options& option
         "location = /who { return 200 $ssl_client_s_dn; }\n"
         "location = /status/204 { return 204; }\nlocation = /status/304 { return 304; }\n"
         "location /file/ { alias " +
-        dir + "/; }\n";
+        dir + "/; }\nlocation /gzip/ { alias " + dir +
+        "/; gzip on; gzip_types text/plain; }\nlocation = /loop { return 302 /loop; }\n"
+        "location = /to-tls { return 302 https://" +
+        listen_on(server.tls_port) + "/hello; }\n";
+    for (const char* status : {"301", "302", "303", "307", "308"}) {
+        text += std::string("location = /moved/") + status + " { return " + status + " /hello; }\n";
+    }
     if (options.upstream != 0) {
         text += "location /up/ { proxy_pass http://" + listen_on(options.upstream) +
                 "/;\nproxy_http_version 1.1; proxy_request_buffering off; proxy_buffering off; }\n";
@@ -79,7 +85,8 @@ std::string apache_config(const apache_server& server, const apache_options& opt
                           const testing::certificate_files& files) {
     const std::string dir = directory.string();
     std::string text;
-    for (const char* name : {"mpm_event", "authz_core", "socache_shmcb", "ssl", "mime"}) {
+    for (const char* name : {"mpm_event", "authz_core", "socache_shmcb", "ssl", "mime", "alias",
+                             "filter", "deflate", "brotli"}) {
         text += std::string("LoadModule ") + name + "_module /usr/lib/apache2/modules/mod_" + name +
                 ".so\n";
     }
@@ -91,6 +98,10 @@ std::string apache_config(const apache_server& server, const apache_options& opt
             "KeepAlive On\nMaxKeepAliveRequests " + std::to_string(options.keepalive_requests) +
             "\nKeepAliveTimeout " + options.keepalive_timeout + "\nDocumentRoot " + dir + "/www\n";
     if (::getuid() == 0) text += "User nobody\nGroup nogroup\n";
+    text +=
+        "<Location /gzip>\nSetOutputFilter DEFLATE\n</Location>\n"
+        "<Location /br>\nSetOutputFilter BROTLI_COMPRESS\n</Location>\n"
+        "Redirect permanent /moved /hello\nRedirect temp /gone-away /hello\n";
     return text + "<VirtualHost " + listen_on(server.tls_port) + ">\nSSLEngine on\n" +
            "SSLCertificateFile " + files.chain.string() + "\nSSLCertificateKeyFile " +
            files.key.string() + "\n</VirtualHost>\n";
@@ -199,6 +210,15 @@ apache_server::apache_server(const apache_options& options) {
                      directory_.path() / "log");
     process_->await_port(plain_port);
     process_->await_port(tls_port);
+}
+
+node_server::node_server() {
+    process_.emplace(
+        std::vector<std::string>{"node",
+                                 std::string(HEARTH_INTEROP_SOURCES) + "/node_server/main.js",
+                                 std::to_string(plain_port)},
+        directory_.path() / "log");
+    process_->await_port(plain_port);
 }
 
 }  // namespace hearth::interop

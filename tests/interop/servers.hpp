@@ -1,5 +1,5 @@
-// The servers of the interop tests: nginx, apache2, haproxy and a program on Go's net/http, each
-// with a config made for the test, on free ports of the loopback.
+// The servers of the interop tests: nginx, apache2, haproxy, and programs on Go's net/http and on
+// Node's http, each with a config made for the test, on free ports of the loopback.
 #pragma once
 
 #include <memory>
@@ -37,8 +37,9 @@ struct nginx_options {
     std::uint16_t upstream = 0;  ///< Plaintext port that /up/ is forwarded to; 0 = none.
 };
 
-/// /hello; /who names the client's certificate; /status/204, /status/304; /file/* below `www()`;
-/// /up/*.
+/// /hello; /who names the client's certificate; /status/204, /status/304; /file/* below `www()`,
+/// /gzip/* the same with that coding; /moved/STATUS redirects to /hello, /to-tls to it by https,
+/// /loop to itself; /up/*.
 class nginx_server : public served {
 public:
     explicit nginx_server(const nginx_options& options = {});
@@ -88,11 +89,22 @@ struct apache_options {
     std::string keepalive_timeout = "5";
 };
 
-/// /hello and any file written to `www()`.
+/// /hello and any file written to `www()`; below /gzip and /br with that coding; /moved and
+/// /gone-away redirect to /hello.
 class apache_server : public served {
 public:
     explicit apache_server(const apache_options& options = {});
     [[nodiscard]] std::filesystem::path www() const { return directory_.path() / "www"; }
+
+private:
+    support::scratch_directory directory_;
+    std::optional<support::server_process> process_;
+};
+
+/// See node_server/main.js for its paths. Plaintext only.
+class node_server : public served {
+public:
+    node_server();
 
 private:
     support::scratch_directory directory_;
