@@ -33,6 +33,12 @@ enum class cancel_policy : std::uint8_t {
     close,     ///< Close.
 };
 
+/// Which idle connection the next exchange takes.
+enum class idle_order : std::uint8_t {
+    most_recent,   ///< Used last: what is not needed ages out, and what is used is surely warm.
+    least_recent,  ///< Used longest ago: all in turn, for balancers that count requests.
+};
+
 struct pool_config {
     /// Connections to one origin, dials in progress included; never overshot. Range 1..1,000,000.
     /// Reached: exchanges wait. Default 256: enough for 256 concurrent HTTP/1.1 exchanges.
@@ -85,6 +91,11 @@ struct pool_config {
     /// and the origin get to choose again. Range 1..1,000,000,000. None: no limit. An HTTP/2
     /// connection takes no more once that many were begun and an answer is here.
     std::optional<std::uint32_t> max_exchanges_per_connection{};
+    /// Default `most_recent`: the pool shrinks to what is needed, and seldom meets a close.
+    hearth::idle_order idle_order = hearth::idle_order::most_recent;
+    /// Close idle connections before an origin does that has closed them after the same time again
+    /// and again, by about a second. Default on. Off: `idle_timeout` and what the origin says hold.
+    bool learn_idle_timeout = true;
 };
 
 struct handshake_config {

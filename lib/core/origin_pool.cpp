@@ -26,10 +26,10 @@ void origin_pool::change(record_tables& tables, connection_record& connection,
 }
 
 std::uint32_t origin_pool::pick(bool fresh, std::uint32_t ideal) const {
-    if (fresh) return unused_.front();
+    if (fresh) return next_idle(unused_);
     if (available_count_ != 0 && lowest_ < ideal) return available_[lowest_].front();
-    if (!used_.empty()) return used_.front();
-    if (!unused_.empty()) return unused_.front();
+    if (!used_.empty()) return next_idle(used_);
+    if (!unused_.empty()) return next_idle(unused_);
     return available_count_ == 0 ? no_index : available_[lowest_].front();
 }
 
@@ -39,8 +39,8 @@ std::uint32_t origin_pool::pick_besides(const record_tables& tables, std::uint32
     if (next != no_index || connection.filed != filed_in::available) {
         return next != no_index ? next : avoided;
     }
-    if (!used_.empty()) return used_.front();
-    if (!unused_.empty()) return unused_.front();
+    if (!used_.empty()) return next_idle(used_);
+    if (!unused_.empty()) return next_idle(unused_);
     for (std::size_t bucket = connection.bucket + 1; bucket < available_.size(); ++bucket) {
         if (!available_[bucket].empty()) return available_[bucket].front();
     }

@@ -1,10 +1,11 @@
 // origin_pool: the connections and waiters of one origin, in the order they are to be used.
 //
 // Rules.
-//  - An exchange takes the most recently used idle connection, so that what is not needed ages out;
-//    one that was never used before is kept back for exchanges that want a fresh one while a used
-//    one is there. Active ones with room (multiplexed) come first, the one with the fewest
-//    exchanges, so that the others can age out.
+//  - An exchange takes the most recently used idle connection, so that what is not needed ages out,
+//    or the least recently used one (`idle_order`), so that all are used in turn; one that was
+//    never used before is kept back for exchanges that want a fresh one while a used one is there.
+//    Active ones with room (multiplexed) come first, the one with the fewest exchanges, so that the
+//    others can age out.
 //  - Waiters are kept in the order they came, and can be served from both ends. One that wants a
 //    fresh connection is passed over by connections that have carried an exchange, and keeps its
 //    place.
@@ -20,11 +21,15 @@
 #include <vector>
 
 #include "core/records.hpp"
+#include "hearth/config.hpp"
 
 namespace hearth::core {
 
 class origin_pool {
 public:
+    explicit origin_pool(idle_order order = idle_order::most_recent)
+        : takes_oldest_(order == idle_order::least_recent) {}
+
     // Connections.
     /// Takes in a connection that was just made (`dialing`).
     void add(record_tables& tables, connection_record& connection);
@@ -88,6 +93,9 @@ private:
     [[nodiscard]] static std::uint32_t size_of(const base::index_list& list) {
         return static_cast<std::uint32_t>(list.size());
     }
+    [[nodiscard]] std::uint32_t next_idle(const base::index_list& list) const {
+        return takes_oldest_ ? list.back() : list.front();
+    }
     void file(record_tables& tables, connection_record& connection);
     void unfile(record_tables& tables, connection_record& connection);
     void file_available(record_tables& tables, connection_record& connection);
@@ -105,6 +113,7 @@ private:
     base::index_list unused_;    // idle
     base::index_list ordinary_;  // waiters
     base::index_list fresh_;     // waiters that want a fresh connection
+    bool takes_oldest_ = false;
     std::array<std::uint32_t, connection_state_count> counts_{};
     std::uint32_t lowest_ = 0;  // no bucket below it holds anything
     std::uint32_t available_count_ = 0;

@@ -28,6 +28,7 @@ origin_id implementation::add_origin(time_point now, const origin_settings& sett
     origin_record& origin = origins_[id];
     origin.id = id;
     origin.settings = settings;
+    origin.pool = origin_pool(settings_.pool.idle_order);
     if (settings.may_multiplex) {
         origin.is_protocol_known = false;
         origin.exchanges_per_connection = std::max(settings_.http2.assumed_streams, 1U);
@@ -411,6 +412,9 @@ void implementation::on_closed(time_point now, connection_id name, close_reason 
         fail_dial(*connection, dial_failure::connect_failed, false);
     } else {
         note_useless(*connection);
+        if (reason == close_reason::peer && connection->exchanges == 0 && connection->has_carried) {
+            origin_of(*connection).idle_closes.on_closed(now_, now_ - connection->idle_since);
+        }
         forget(*connection, reason);
     }
     settle();

@@ -183,7 +183,10 @@ void implementation::on_ready(time_point now, connection_id name, const ready_fa
         ++(facts.resumed ? origin.counters->handshakes_resumed : origin.counters->handshakes_full);
     }
     const pool_config& pool = settings_.pool;
-    connection->idle_timeout = jittered(pool.idle_timeout, pool.jitter, random_);
+    duration idle = pool.idle_timeout;
+    if (pool.learn_idle_timeout)
+        idle = std::min(idle, origin.idle_closes.limit(now_).value_or(idle));
+    connection->idle_timeout = jittered(idle, pool.jitter, random_);
     connection->retire_at = base::after(now_, jittered(pool.max_lifetime, pool.jitter, random_));
     connection->idle_since = now_;
     origin.pool.change(tables_, *connection, connection_event::ready);

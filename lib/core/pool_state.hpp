@@ -19,6 +19,7 @@
 #include "core/backoff.hpp"
 #include "core/dial_ration.hpp"
 #include "core/handshake_scheduler.hpp"
+#include "core/idle_lesson.hpp"
 #include "core/limits.hpp"
 #include "core/origin_pool.hpp"
 #include "core/pool_core.hpp"
@@ -55,6 +56,7 @@ struct origin_record {
     dial_ration ration;
     dial_ration refill;  ///< Of dials nobody waits for.
     queue_watch queue;
+    idle_lesson idle_closes;
     std::uint64_t lost_waiters = 0;              ///< That ran out of time.
     std::uint32_t late_ones = 0;                 ///< Exchanges that could not be answered in time.
     std::uint32_t exchanges_per_connection = 1;  ///< As the last connection allowed, or a guess.

@@ -81,6 +81,24 @@ TEST_F(OriginPoolTest, PicksTheMostRecentlyUsedIdleConnection) {
     pool.check_invariants(tables, 0);
 }
 
+TEST_F(OriginPoolTest, PicksTheLeastRecentlyUsedOneIfAsked) {
+    pool = origin_pool(idle_order::least_recent);
+    connection_record& a = make_ready();
+    connection_record& b = make_ready();
+    connection_record& unused = make_ready();
+    book(a);
+    book(b);
+    unbook(b);
+    unbook(a);
+    EXPECT_EQ(pool.pick(false), b.id.index);
+    EXPECT_EQ(pool.pick(true), unused.id.index);
+    book(b);
+    EXPECT_EQ(pool.pick(false), a.id.index);
+    unbook(b);
+    EXPECT_EQ(pool.pick(false), a.id.index) << "in turn";
+    pool.check_invariants(tables, 0);
+}
+
 TEST_F(OriginPoolTest, KeepsUnusedConnectionsForThoseWhoWantThem) {
     connection_record& used = make_ready();
     book(used);

@@ -97,6 +97,36 @@ TEST(PoolUpkeepTest, PeersLongerPatienceChangesNothing) {
     EXPECT_EQ(h.pool.stale_facts(), 1U);
 }
 
+// An idle connection whose peer closes it after so long.
+void let_peer_close(pool_harness& h, origin_id origin, base::duration idle) {
+    const connection_id connection = h.make_idle(origin);
+    h.wait(idle);
+    h.closed(connection);
+}
+
+TEST(PoolUpkeepTest, ConnectionsCloseBeforeAnOriginThatAlwaysClosesThem) {
+    pool_harness h(steady_settings());
+    const origin_id origin = h.add_origin();
+    for (int i = 0; i < 3; ++i) let_peer_close(h, origin, 5s);
+    h.make_idle(origin);
+    h.wait(4s - 1ns);
+    EXPECT_EQ(h.count(kind::close), 0U);
+    h.wait(1ns);
+    EXPECT_EQ(h.last(kind::close).reason, close_reason::idle_timeout);
+    h.pool.check_invariants();
+}
+
+TEST(PoolUpkeepTest, WhatAnOriginDoesToIdleConnectionsIsIgnoredIfAsked) {
+    pool_settings settings = steady_settings();
+    settings.pool.learn_idle_timeout = false;
+    pool_harness h(settings);
+    const origin_id origin = h.add_origin();
+    for (int i = 0; i < 3; ++i) let_peer_close(h, origin, 5s);
+    h.make_idle(origin);
+    h.wait(9s);
+    EXPECT_EQ(h.count(kind::close), 0U);
+}
+
 TEST(PoolUpkeepTest, OldConnectionClosesWhenItBecomesFree) {
     pool_settings settings = steady_settings();
     settings.pool.max_lifetime = 5s;

@@ -27,6 +27,13 @@ void draw_http2(http2_config& http2, base::prng& random) {
     http2.reset_rate = pick(30U, 1U, 1000U);
 }
 
+void draw_idle(pool_config& pool, base::prng& random) {
+    const std::uint32_t most = pool.max_idle_per_origin.value_or(pool.min_ready);
+    pool.min_ready = std::min(pool.min_ready, most);
+    if (random.below(3) == 0) pool.idle_order = idle_order::least_recent;
+    pool.learn_idle_timeout = false;  // the checks do not know what peers have taught
+}
+
 world_settings draw_settings(std::uint64_t seed) {
     base::prng random(seed ^ 0x5e771465);
     const auto pick = [&random](auto... choices) {
@@ -51,8 +58,6 @@ world_settings draw_settings(std::uint64_t seed) {
     pool.drain_timeout = pick(0ms, 20ms, 500ms);
     pool.max_draining_per_origin = pick(0U, 2U, 1024U);
     pool.min_ready = std::min(pick(0U, 0U, 3U), pool.max_connections_per_origin);
-    if (pool.max_idle_per_origin)
-        pool.min_ready = std::min(pool.min_ready, *pool.max_idle_per_origin);
     s.pool.handshake.max_concurrent = pick(1U, 2U, 16U);
     s.pool.handshake.slices_per_turn = pick(1U, 4U);
     s.pool.overload.ration_dials = pick(true, true, false);
@@ -85,6 +90,7 @@ world_settings draw_settings(std::uint64_t seed) {
     s.fault_share = pick(0.0, 0.001, 0.02, 0.2);
     s.outage_share = pick(0.0, 0.0, 0.1, 0.5);
     s.ends_abruptly = random.below(4) == 0;
+    draw_idle(pool, random);
     return s;
 }
 
