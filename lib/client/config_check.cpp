@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "client/config_advice.hpp"
 #include "client/target.hpp"
 #include "io/name_server.hpp"
 
@@ -24,23 +25,6 @@ using std::chrono::seconds;
 constexpr std::uint64_t kib = 1024;
 constexpr std::uint64_t mib = 1024 * kib;
 constexpr std::uint64_t gib = 1024 * mib;
-
-// CPU of a full TLS 1.3 handshake on the client, upper end of 0.56-0.94 ms measured on one core.
-constexpr milliseconds handshake_cost{1};
-
-std::string text_of(std::uint64_t value) { return std::to_string(value); }
-
-std::string text_of(milliseconds value) {
-    if (value.count() != 0 && value.count() % 3'600'000 == 0) {
-        return std::to_string(value.count() / 3'600'000) + " h";
-    }
-    if (value.count() != 0 && value.count() % 1000 == 0) {
-        return std::to_string(value.count() / 1000) + " s";
-    }
-    return std::to_string(value.count()) + " ms";
-}
-
-std::string text_of(seconds value) { return std::to_string(value.count()) + " s"; }
 
 class checker {
 public:
@@ -63,16 +47,14 @@ public:
         check_repeating();
         check_breaker();
         check_gate();
-        give_advice();
-        advise_protection();
-        std::stable_partition(findings_.begin(), findings_.end(),
-                              [](const config_finding& one) { return !one.is_advice; });
+        for (std::string& sentence : advise(config_)) {
+            findings_.push_back({"Advice: " + std::move(sentence), true});
+        }
         return std::move(findings_);
     }
 
 private:
     void contradiction(std::string sentence) { findings_.push_back({std::move(sentence), false}); }
-    void advice(const std::string& sentence) { findings_.push_back({"Advice: " + sentence, true}); }
 
     template <class Value>
     void range(std::string_view field, Value value, Value low, Value high) {
@@ -102,8 +84,6 @@ private:
     void check_deadline();
     void check_breaker();
     void check_gate();
-    void give_advice();
-    void advise_protection();
     void share(std::string_view field, double value, double low, double high);
 
     const config& config_;
@@ -147,6 +127,9 @@ void checker::check_pool() {
     }
     if (pool.on_cancel > cancel_policy::close) {
         contradiction("pool.on_cancel is none of adaptive, drain and close.");
+    }
+    if (pool.idle_order > idle_order::least_recent) {
+        contradiction("pool.idle_order is none of most_recent and least_recent.");
     }
     count("pool.drain_bytes", pool.drain_bytes, 0, gib);
     if (pool.max_exchanges_per_connection) {
@@ -454,79 +437,6 @@ void checker::check_gate() {
     }
     if (shed.queue_delay) {
         range<milliseconds>("shed.queue_delay", *shed.queue_delay, milliseconds(1), hours(1));
-    }
-}
-
-/// The classic traps of repeating, breaking and limiting.
-void checker::advise_protection() {
-    const breaker_config& breaker = config_.breaker;
-    if (breaker.enabled && breaker.failure_ratio < 0.6) {
-        advice("breaker.failure_ratio (" + std::to_string(breaker.failure_ratio).substr(0, 4) +
-               ") opens the breaker while the origin still answers much of what it is asked, and "
-               "turns a brown-out into an outage; 0.8 or more opens it for outages only.");
-    }
-    if (breaker.enabled && breaker.open_for > milliseconds(5'000)) {
-        advice("breaker.open_for (" + text_of(breaker.open_for) +
-               ") lengthens every outage by itself; a few probes a second are no load.");
-    }
-    const retry_config& retry = config_.retry;
-    const auto& total = config_.timeouts.total;
-    if (retry.max_attempts > 1 && total && config_.timeouts.first_byte >= *total) {
-        advice("timeouts.first_byte (" + text_of(config_.timeouts.first_byte) +
-               ") is not below timeouts.total (" + text_of(*total) +
-               "), so an attempt that gets no answer leaves no time for the other " +
-               text_of(retry.max_attempts - 1) + " of retry.max_attempts.");
-    }
-    if (retry.max_attempts > 1 && config_.budget.share == 0.0 &&
-        config_.budget.floor_per_second == 0.0) {
-        advice("retry.max_attempts (" + text_of(retry.max_attempts) +
-               ") never takes effect: budget.share and budget.floor_per_second are both 0.");
-    }
-    if (retry.max_attempts > 1 && config_.budget.share > 0.2) {
-        advice("budget.share (" + std::to_string(config_.budget.share).substr(0, 4) +
-               ") lets repetitions add that share to the load of an origin in trouble; 0.1 repairs "
-               "single failures without it.");
-    }
-    if (config_.hedge.enabled && 1.0 - config_.hedge.percentile > config_.budget.share) {
-        advice("hedge.percentile (" + std::to_string(config_.hedge.percentile).substr(0, 5) +
-               ") asks for more hedges than budget.share (" +
-               std::to_string(config_.budget.share).substr(0, 4) +
-               ") allows, and leaves nothing of it for repetitions.");
-    }
-    const concurrency_config& places = config_.concurrency;
-    if (places.enabled && places.min_limit > config_.pool.max_connections_per_origin) {
-        advice("concurrency.min_limit (" + text_of(places.min_limit) +
-               ") is above pool.max_connections_per_origin (" +
-               text_of(config_.pool.max_connections_per_origin) +
-               "), so over HTTP/1.1 the connections limit first and nothing is learned.");
-    }
-}
-
-void checker::give_advice() {
-    const pool_config& pool = config_.pool;
-    if (pool.max_idle_per_origin && *pool.max_idle_per_origin < pool.max_connections_per_origin) {
-        advice("pool.max_idle_per_origin (" + text_of(*pool.max_idle_per_origin) +
-               ") is below pool.max_connections_per_origin (" +
-               text_of(pool.max_connections_per_origin) +
-               "), so connections beyond it are closed after each burst and dialled again in the "
-               "next.");
-    }
-    if (pool.idle_timeout > pool.max_lifetime) {
-        advice("pool.idle_timeout (" + text_of(pool.idle_timeout) +
-               ") is above pool.max_lifetime (" + text_of(pool.max_lifetime) +
-               "), which always ends an idle connection first.");
-    }
-    if (pool.dial_patience > config_.timeouts.queue) {
-        advice("pool.dial_patience (" + text_of(pool.dial_patience) +
-               ") is above timeouts.queue (" + text_of(config_.timeouts.queue) +
-               "), which always ends the wait first.");
-    }
-    const milliseconds least = handshake_cost * config_.handshake.max_concurrent;
-    if (config_.timeouts.handshake < least) {
-        advice("timeouts.handshake (" + text_of(config_.timeouts.handshake) +
-               ") is shorter than handshake.max_concurrent (" +
-               text_of(config_.handshake.max_concurrent) + ") handshakes take on one core (about " +
-               text_of(least) + "), so a burst of dials can time out by its own work.");
     }
 }
 
