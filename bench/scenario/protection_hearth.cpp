@@ -5,9 +5,17 @@
 //   brown-out  the origin answers 503 to 10 % of its requests, then to half, to all, to none.
 //   hedge      2 % of the answers take 300 ms, the others 5.
 //   capacity   the origin can do 2,000 a second, and is asked for twice that; a tenth is critical.
+//   bomb       a body of 1 MiB that decompresses to 1 GiB.
 //
-//   protection_hearth [--seconds N] [--picture FILE] [brown-out|hedge|capacity]...
+// The tables are followed by what is promised of them, each with its bound; the exit status is 1 if
+// one does not hold.
+//
+//   protection_hearth [--seconds N] [--picture FILE] [brown-out|hedge|capacity|bomb]...
+#include <sys/resource.h>
+#include <zlib.h>
+
 #include <algorithm>
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -28,6 +36,35 @@ using namespace std::chrono_literals;
 namespace asio = boost::asio;
 using boost::system::error_code;
 using clock_type = std::chrono::steady_clock;
+
+// What is promised, and what came out.
+class promises {
+public:
+    void at_most(const std::string& what, double bound, double value) {
+        add(what, "<=", bound, value, value <= bound);
+    }
+    void at_least(const std::string& what, double bound, double value) {
+        add(what, ">=", bound, value, value >= bound);
+    }
+    // Prints them; false if one does not hold.
+    [[nodiscard]] bool report() const {
+        std::printf("%-66s %10s %10s\n", "promised", "bound", "measured");
+        for (const std::string& line : lines_) std::printf("%s\n", line.c_str());
+        return all_hold_;
+    }
+
+private:
+    void add(const std::string& what, const char* relation, double bound, double value,
+             bool holds) {
+        std::array<char, 160> line{};
+        std::snprintf(line.data(), line.size(), "%-66s %s %7.4g %10.4g  %s", what.c_str(), relation,
+                      bound, value, holds ? "holds" : "DOES NOT HOLD");
+        lines_.emplace_back(line.data());
+        all_hold_ = all_hold_ && holds;
+    }
+    std::vector<std::string> lines_;
+    bool all_hold_ = true;
+};
 
 struct outcome {
     double at = 0.0;  // seconds from the beginning, of the call
@@ -183,7 +220,7 @@ void draw(const std::string& file, const std::vector<std::vector<outcome>>& runs
         << " s</text>\n</svg>\n";
 }
 
-void brown_out(double phase_s, const std::string& picture) {
+void brown_out(double phase_s, const std::string& picture, promises& kept) {
     constexpr double rate = 500;
     constexpr unsigned failing[] = {0, 10, 50, 100, 0};
     std::printf("brown-out: %.0f requests/s, deadline 500 ms, an answer takes 5 ms\n", rate);
@@ -220,20 +257,34 @@ void brown_out(double phase_s, const std::string& picture) {
             std::printf("%-15s %3u %% fail %7.0f %7.0f %14.3f %8.1f%%\n",
                         on ? "everything on" : "everything off", failing[i], asked, put,
                         put / asked, 100 * good_share(results, from, from + phase_s));
+            if (!on) continue;
+            kept.at_most("brown-out: requests sent per request asked, " +
+                             std::to_string(failing[i]) + " % failing",
+                         1.2, put / asked);
         }
         double back = 4 * phase_s;
         while (back < 5 * phase_s && good_share(results, back, back + 0.1) < 0.99) back += 0.05;
         std::printf("%-15s back at 99 %% %.2f s after the origin\n",
                     on ? "everything on" : "everything off", back - 4 * phase_s);
+        if (on)
+            kept.at_most("brown-out: seconds until 99 % are served again", 1.0, back - 4 * phase_s);
         runs.push_back(std::move(results));
+    }
+    for (std::size_t i = 0; i < 5; ++i) {
+        const double from = static_cast<double>(i) * phase_s;
+        kept.at_least("brown-out: goodput on against off (less 1 % of noise), " +
+                          std::to_string(failing[i]) + " % failing",
+                      good_share(runs[0], from, from + phase_s) - 0.01,
+                      good_share(runs[1], from, from + phase_s));
     }
     if (!picture.empty()) draw(picture, runs, 5 * phase_s);
 }
 
-void hedge(double seconds) {
+void hedge(double seconds, promises& kept) {
     constexpr double rate = 500;
     std::printf("hedge: %.0f requests/s, 2 %% of the answers take 300 ms, the others 5\n", rate);
     std::printf("%-15s %9s %9s %9s %15s\n", "", "p50 ms", "p95 ms", "p99 ms", "extra requests");
+    double p99_off = 0.0;
     for (const bool on : {false, true}) {
         hearth::testing::origin origin(plaintext());
         const auto count = std::make_shared<std::atomic<std::uint64_t>>(0);
@@ -256,6 +307,11 @@ void hedge(double seconds) {
         std::printf("%-15s %9.1f %9.1f %9.1f %14.1f%%\n", on ? "hedge on" : "hedge off",
                     percentile(times, 0.5), percentile(times, 0.95), percentile(times, 0.99),
                     100 * (extra - 1.0));
+        if (!on) p99_off = percentile(times, 0.99);
+        if (!on) continue;
+        kept.at_least("hedge: the 99th percentile is shorter by the factor", 5.0,
+                      p99_off / percentile(times, 0.99));
+        kept.at_most("hedge: extra requests, %", 6.0, 100 * (extra - 1.0));
     }
 }
 
@@ -292,7 +348,7 @@ private:
     std::shared_ptr<state> state_ = std::make_shared<state>();
 };
 
-void capacity(double seconds) {
+void capacity(double seconds, promises& kept) {
     constexpr double able = 2000;
     std::printf(
         "capacity: an origin that can do %.0f/s is asked for %.0f, a tenth critical; deadline "
@@ -330,6 +386,73 @@ void capacity(double seconds) {
         std::printf("%-15s %13.2f %16.1f %13.1f%% %16.1f\n", on ? "limit on" : "limit off",
                     good / (able * seconds * 3 / 4), percentile(std::move(waits), 0.99),
                     100 * good_share(critical, 0.0, seconds), percentile(times, 0.99));
+        if (!on) continue;
+        kept.at_least("capacity: goodput per what the origin can do, asked for twice that", 0.9,
+                      good / (able * seconds * 3 / 4));
+        kept.at_least("capacity: critical requests served, %", 99.0,
+                      100 * good_share(critical, 0.0, seconds));
+    }
+}
+
+// A GiB of zeros, compressed.
+std::string bomb_octets() {
+    z_stream stream{};
+    deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY);
+    std::vector<unsigned char> zeros(1U << 20);
+    std::vector<unsigned char> out(1U << 16);
+    std::string all;
+    for (int i = 0; i < 1024; ++i) {
+        stream.next_in = zeros.data();
+        stream.avail_in = static_cast<unsigned>(zeros.size());
+        do {
+            stream.next_out = out.data();
+            stream.avail_out = static_cast<unsigned>(out.size());
+            deflate(&stream, i == 1023 ? Z_FINISH : Z_NO_FLUSH);
+            all.append(reinterpret_cast<const char*>(out.data()), out.size() - stream.avail_out);
+        } while (stream.avail_out == 0);
+    }
+    deflateEnd(&stream);
+    return all;
+}
+
+double peak_mib() {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return static_cast<double>(usage.ru_maxrss) / 1024.0;
+}
+
+void bomb(promises& kept) {
+    hearth::testing::origin origin(plaintext());
+    const std::string octets = bomb_octets();
+    origin.on("/", [&octets](const hearth::testing::request_view& /*seen*/,
+                             hearth::testing::responder reply) {
+        hearth::testing::reply whole;
+        whole.headers = {{"content-encoding", "gzip"}};
+        whole.body = octets;
+        reply.answer(std::move(whole));
+    });
+    std::printf("bomb: %.2f MiB of gzip that are 1 GiB\n",
+                static_cast<double>(octets.size()) / (1 << 20));
+    std::printf("%-34s %12s %16s  %s\n", "", "ms", "peak memory MiB", "end");
+    // The first one pays for what the process needs anyway.
+    for (const char* const limit :
+         {"refused as too large, first", "default limits", "limit of the body only"}) {
+        hearth::config values;
+        values.decode.enabled = true;
+        if (limit == std::string("limit of the body only")) values.decode.max_ratio.reset();
+        hearth::client client(values);
+        hearth::request what = get(origin.url("/"), 60s);
+        if (limit == std::string("refused as too large, first")) what.max_body_bytes = 1;
+        const double before = peak_mib();
+        const auto begun = clock_type::now();
+        error_code error;
+        (void)client.send(std::move(what), error);
+        const double took =
+            std::chrono::duration<double, std::milli>(clock_type::now() - begun).count();
+        std::printf("%-34s %12.1f %16.1f  %s\n", limit, took, peak_mib() - before,
+                    error.message().c_str());
+        kept.at_most("bomb: MiB of memory more, " + std::string(limit), 160.0, peak_mib() - before);
+        kept.at_least("bomb: is an error, " + std::string(limit), 1.0, error ? 1.0 : 0.0);
     }
 }
 
@@ -346,18 +469,21 @@ int main(int argc, char** argv) {
             seconds = static_cast<double>(given.take_number(1, 600));
         } else if (option == "--picture") {
             picture = given.take_value();
-        } else if (option == "brown-out" || option == "hedge" || option == "capacity") {
+        } else if (option == "brown-out" || option == "hedge" || option == "capacity" ||
+                   option == "bomb") {
             wanted.push_back(option);
         } else {
             given.refuse();
         }
     }
-    if (wanted.empty()) wanted = {"brown-out", "hedge", "capacity"};
+    if (wanted.empty()) wanted = {"bomb", "brown-out", "hedge", "capacity"};
+    promises kept;
     for (const std::string& one : wanted) {
-        if (one == "brown-out") brown_out(seconds, picture);
-        if (one == "hedge") hedge(2 * seconds);
-        if (one == "capacity") capacity(2 * seconds);
+        if (one == "brown-out") brown_out(seconds, picture, kept);
+        if (one == "hedge") hedge(2 * seconds, kept);
+        if (one == "capacity") capacity(2 * seconds, kept);
+        if (one == "bomb") bomb(kept);
         std::printf("\n");
     }
-    return 0;
+    return kept.report() ? 0 : 1;
 }
