@@ -56,8 +56,8 @@ void script_session::run() {
     }
     is_running_ = false;
     connection_.flush();
-    const bool is_over = next_step_ == steps_.size() && !is_waiting_;
-    if (is_over && has_peer_ended_) connection_.close_when_sent(close_kind::clean);
+    // A step that is left expects what cannot come any more.
+    if (has_peer_ended_ && !is_waiting_) connection_.close_when_sent(close_kind::clean);
 }
 
 bool script_session::perform(const script_step& current) {

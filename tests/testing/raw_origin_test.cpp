@@ -116,6 +116,17 @@ TEST(RawOriginTest, ATlsClientMeetsGarbage) {
     EXPECT_FALSE(client.is_connected());
 }
 
+TEST(RawOriginTest, ClosesWhenTheClientEndsBeforeWhatIsExpected) {
+    for (const script_step& expected : {expect_request(), expect_octets(5)}) {
+        raw_origin server({.tls = false}, script{send("x"), expected, send(answer)});
+        plain_client client(server.port());
+        client.send("GET");
+        client.finish();
+        EXPECT_EQ(client.read_all(), "x");
+        EXPECT_EQ(client.end(), stream_end::clean);
+    }
+}
+
 TEST(RawOriginTest, StopsInTheMiddleOfAScript) {
     raw_origin server({.tls = false}, script{send("x"), wait(1h), send("y")});
     plain_client client(server.port());
