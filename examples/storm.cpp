@@ -1,12 +1,13 @@
 // A storm against an embedded TLS origin, twice: with the protections of the library, and without.
 // Calls begin at a fixed rate, whatever earlier ones do, and each has a deadline. Meanwhile the
 // origin stalls for half a second, is restarted, and answers some calls late. In between the calls
-// pause: a client that has collapsed comes back only then.
+// pause and the client may connect anew: one that has collapsed comes back only then.
 //
 //   storm [--quick] [--interval-us N] [--picture FILE]
 //
-// The client is one thread on one CPU, the origin a process on another. The rate is chosen so that
-// the CPU can carry all calls on warm connections several times over, but not a handshake for each.
+// The client is one thread on one CPU, the origin a process on another. The rate is chosen from
+// what this machine takes for a handshake and for a warm call (`choose_pace`): the CPU can carry
+// all calls on warm connections several times over, but by far not a handshake for each.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -186,6 +187,11 @@ private:
             stall_ends_ = due() + stalled_for;
         }
         if (now_playing_ == happening::restart) origin_.restart();
+        // Whoever runs a client that is down would stop its calls and let it connect anew.
+        if (now_playing_ == happening::pause) {
+            client_.async_warm(*hearth::origin::parse(origin_.url()), warm_connections,
+                               [](error_code, std::uint32_t) {});
+        }
     }
 
     void begin_call() {
@@ -256,14 +262,77 @@ private:
     boost::asio::steady_timer timer_;
 };
 
-// CPU of a full handshake on this machine.
-clock_type::duration handshake_cost(const hearth::config& settings,
-                                    const example::origin_process& origin) {
+// Calls without a pause, so many at a time: what both sides can carry on warm connections.
+class closed_loop {
+public:
+    static constexpr int calls = 4000;
+
+    closed_loop(hearth::client& client, std::string url) : client_(client), url_(std::move(url)) {}
+
+    /// Wall time per call.
+    clock_type::duration run() {
+        const auto began = clock_type::now();
+        boost::asio::post(client_.get_executor(), [this] {
+            for (int i = 0; i < at_once; ++i) next();
+        });
+        finished_.get_future().wait();
+        if (failed_) throw boost::system::system_error(failed_, "a call without any disturbance");
+        return (clock_type::now() - began) / calls;
+    }
+
+private:
+    static constexpr int at_once = 32;
+
+    void next() {
+        if (begun_ == calls) return;
+        ++begun_;
+        hearth::request request{hearth::method::get, url_};
+        request.deadline = clock_type::now() + 10s;
+        client_.async_send(std::move(request), [this](error_code error, const auto&) {
+            if (error) failed_ = error;
+            if (++ended_ == calls) return finished_.set_value();
+            next();
+        });
+    }
+
+    hearth::client& client_;
+    const std::string url_;
+    int begun_ = 0;  // on the client's thread
+    int ended_ = 0;
+    error_code failed_;
+    std::promise<void> finished_;
+};
+
+// What this machine takes.
+struct costs {
+    clock_type::duration handshake;  ///< CPU of the client for a full one.
+    clock_type::duration call;       ///< CPU of the client for a warm call.
+    clock_type::duration carried;    ///< Between two warm calls at the most either side can do.
+};
+
+costs measure_costs(const hearth::config& settings, const example::origin_process& origin) {
     hearth::client client(settings);
     (void)client.warm(*hearth::origin::parse(origin.url()), warm_connections);
     const hearth::origin_stats total = client.stats().total();
-    return total.handshake_cpu /
-           std::max<std::int64_t>(static_cast<std::int64_t>(total.handshakes_full), 1);
+    const double cpu_before = cpu_seconds();
+    closed_loop loop(client, origin.url() + "/");
+    costs found{};
+    found.carried = loop.run();
+    const duration<double> cpu(cpu_seconds() - cpu_before);
+    found.call = std::chrono::duration_cast<clock_type::duration>(cpu) / closed_loop::calls;
+    const auto handshakes = static_cast<std::int64_t>(total.handshakes_full);
+    found.handshake = total.handshake_cpu / std::max<std::int64_t>(handshakes, 1);
+    return found;
+}
+
+// Between two calls. A client without protections stays down when the calls that one patience
+// brings want far more handshakes than the CPU can finish within it; a few would do, for a
+// connection that got through serves ten calls in that time. Six to a handshake are enough by far;
+// two and a half times what the slower side needs for a warm call leave room for everything else.
+clock_type::duration choose_pace(const costs& found) {
+    const auto wanted = found.handshake / 6;
+    const auto possible = found.carried * 5 / 2;
+    return std::clamp<clock_type::duration>(std::max(wanted, possible), 50us, 2ms);
 }
 
 struct stretch {
@@ -344,14 +413,16 @@ int run(const script& plan, clock_type::duration interval, const std::string& fi
     example::run_on(cpus > 1 ? 0 : -1);
 
     const hearth::config settings = protected_config(first, connections);
-    if (interval == clock_type::duration::zero()) {
-        const auto cost = handshake_cost(settings, first);
-        interval = std::clamp<clock_type::duration>(cost * 6 / 10, 150us, 1000us);
-        std::fprintf(stderr, "a full handshake takes the client %.0f us; ",
-                     duration<double, std::micro>(cost).count());
-    }
-    std::fprintf(stderr, "a call begins every %.0f us\n",
-                 duration<double, std::micro>(interval).count());
+    const costs found = measure_costs(settings, first);
+    if (interval == clock_type::duration::zero()) interval = choose_pace(found);
+    const auto us = [](clock_type::duration d) { return duration<double, std::micro>(d).count(); };
+    std::fprintf(
+        stderr,
+        "here a full handshake takes the client %.0f us of CPU, a warm call %.0f us; a call "
+        "begins every %.0f us:\nwarm calls are %.0f %% of the CPU, a handshake for each "
+        "would be %.0f %%, and a client that falls into that stays there\n",
+        us(found.handshake), us(found.call), us(interval), 100 * us(found.call) / us(interval),
+        100 * us(found.handshake) / us(interval));
 
     std::fprintf(stderr, "\nprotections on\n");
     outcome with = storm(settings, first, plan, interval).run();
