@@ -9,11 +9,14 @@
 // them, does not keep a client from being built.
 #pragma once
 
+#include <boost/system/error_code.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hearth/proxy.hpp"
@@ -212,6 +215,26 @@ struct io_config {
     bool tcp_nodelay = true;
     /// SO_KEEPALIVE with this idle time; none = off. Default 60 s.
     std::optional<std::chrono::seconds> keepalive_idle{60};
+    /// TCP_KEEPINTVL and TCP_KEEPCNT: an unanswered probe is repeated after this time, and after so
+    /// many the connection is lost. Ranges 1 s..32,767 s and 1..127. Defaults 15 s and 4: a peer
+    /// that vanished is noticed two minutes after its last sign, where the kernel takes 12.
+    std::chrono::seconds keepalive_interval{15};
+    std::uint32_t keepalive_count = 4;
+    /// TCP_USER_TIMEOUT: the connection is lost when octets stay unacknowledged for so long; the
+    /// count of keep-alive probes gives way to it. Range 1 s..1 h. None: the kernel's own, some 15
+    /// min. Default none: `timeouts` end the exchange and PING the HTTP/2 connection before that.
+    std::optional<milliseconds> tcp_user_timeout{};
+    /// SO_SNDBUF and SO_RCVBUF, in octets, within what the system allows (net.core.wmem_max and
+    /// rmem_max). Range 4 KiB..64 MiB. None: the kernel fits them to bandwidth and delay, which a
+    /// fixed size ends. Default none: a guess is too small far away and too large nearby.
+    std::optional<std::uint32_t> socket_send_buffer{};
+    std::optional<std::uint32_t> socket_receive_buffer{};
+    /// Called with each new socket (its descriptor is lent, non-blocking, not connected) and the
+    /// peer ("127.0.0.1:443"), to set what is not offered here. An error fails this attempt to
+    /// connect, and so does an exception. On a thread of the client, inside its work: must not
+    /// block. Default none.
+    std::function<boost::system::error_code(int descriptor, std::string_view peer)>
+        before_connect{};
 };
 
 struct timeouts_config {

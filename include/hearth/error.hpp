@@ -30,7 +30,7 @@ enum class errc : int {
     invalid_trailer,     ///< The same for a trailer, or a field that may not be one.
     invalid_framing,     ///< A header of the caller contradicts the framing of the body.
     invalid_body,        ///< The body cannot be read, or has another size than it said.
-    invalid_config,      ///< `validate(config)` names the field and the rule.
+    invalid_config,      ///< `validate(config)` names the field and the rule; or a bad `route`.
     invalid_state,       ///< The operation is not legal now (two reads at once, ...).
     would_deadlock,      ///< A blocking call from a thread that runs the client itself.
 

@@ -93,6 +93,13 @@ struct route {
     /// Through this proxy; its `kind` none: through none. Not set: as `config::proxy` says. With a
     /// proxy, `connect_host` and `connect_port` are what it is asked to connect to.
     std::optional<hearth::proxy> proxy{};
+    /// Connect from this IP address of the host, and to addresses of its family only; the kernel
+    /// chooses the port when it knows the peer (IP_BIND_ADDRESS_NO_PORT), so ports do not run out
+    /// sooner than without. Empty: the kernel chooses both. Not a local one: `connect_failed`.
+    std::string local_address{};
+    /// Connect over this network interface only (SO_BINDTODEVICE), of 15 octets at most. Empty: as
+    /// the host's routes say.
+    std::string interface_name{};
 
     bool operator==(const route&) const = default;
 };

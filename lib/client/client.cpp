@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "client/client_state.hpp"
+#include "client/config_check.hpp"
 #include "client/send_flow.hpp"
 #include "client/shard_turn.hpp"
 #include "client/target.hpp"
@@ -28,6 +29,10 @@ error_code check_call(call& what, failure& why) {
         return parsed.error().code;
     }
     what.where = std::move(*parsed);
+    if (what.what.route) {
+        why.detail = check_source(*what.what.route);
+        if (!why.detail.empty()) return errc::invalid_config;
+    }
     if (what.send && what.what.body.is_streamed()) {
         why.detail = "A streamed body is written through an exchange: use async_open.";
         return errc::invalid_body;

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <chrono>
-#include <limits>
+#include <fstream>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -25,11 +25,12 @@ using std::chrono::seconds;
 constexpr std::uint64_t kib = 1024;
 constexpr std::uint64_t mib = 1024 * kib;
 constexpr std::uint64_t gib = 1024 * mib;
+// IFNAMSIZ less the final NUL.
+constexpr std::uint64_t max_interface_name = 15;
 
 class checker {
 public:
-    checker(const config& value, std::uint64_t descriptors)
-        : config_(value), descriptors_(descriptors) {}
+    checker(const config& value, const system_limits& system) : config_(value), system_(system) {}
 
     std::vector<config_finding> run() {
         check_pool();
@@ -47,6 +48,7 @@ public:
         check_repeating();
         check_breaker();
         check_gate();
+        compare_ports();
         for (std::string& sentence : advise(config_)) {
             findings_.push_back({"Advice: " + std::move(sentence), true});
         }
@@ -73,6 +75,7 @@ private:
     void check_http1();
     void check_http2();
     void check_route();
+    void check_unix_path();
     void check_proxy(const std::string& field, const proxy& one);
     void check_dns();
     void check_overrides();
@@ -84,10 +87,11 @@ private:
     void check_deadline();
     void check_breaker();
     void check_gate();
+    void compare_ports();
     void share(std::string_view field, double value, double low, double high);
 
     const config& config_;
-    std::uint64_t descriptors_;
+    system_limits system_;
     std::vector<config_finding> findings_;
 };
 
@@ -101,11 +105,11 @@ void checker::check_pool() {
                       ") is above pool.max_connections (" + text_of(pool.max_connections) +
                       "), which no origin can exceed.");
     }
-    if (std::uint64_t{pool.max_connections} + reserved_descriptors > descriptors_) {
+    if (std::uint64_t{pool.max_connections} + reserved_descriptors > system_.descriptors) {
         contradiction("pool.max_connections (" + text_of(pool.max_connections) + ") and the " +
                       text_of(reserved_descriptors) +
                       " file descriptors left to the process are above its limit of " +
-                      text_of(descriptors_) + " (ulimit -n); raise that or lower this.");
+                      text_of(system_.descriptors) + " (ulimit -n); raise that or lower this.");
     }
     if (pool.max_idle_per_origin && *pool.max_idle_per_origin > pool.max_connections_per_origin) {
         contradiction("pool.max_idle_per_origin (" + text_of(*pool.max_idle_per_origin) +
@@ -221,7 +225,17 @@ void checker::check_route() {
     if (route.proxy) check_proxy("route.proxy", *route.proxy);
     check_proxy("proxy.for_http", config_.proxy.for_http);
     check_proxy("proxy.for_https", config_.proxy.for_https);
-    if (route.unix_path.empty()) return;
+    if (std::string wrong = check_source(route); !wrong.empty()) contradiction(std::move(wrong));
+    if (!route.unix_path.empty()) check_unix_path();
+}
+
+void checker::check_unix_path() {
+    const hearth::route& route = config_.route;
+    if (!route.local_address.empty() || !route.interface_name.empty()) {
+        contradiction(
+            "route.unix_path is set beside route.local_address or route.interface_name, which are "
+            "of the network.");
+    }
     if (route.proxy && route.proxy->kind != proxy_kind::none) {
         contradiction("route.unix_path and route.proxy are both set; a connection has one end.");
     }
@@ -356,6 +370,34 @@ void checker::check_io() {
     if (io.keepalive_idle) {  // The kernel's own bound on TCP_KEEPIDLE.
         range<seconds>("io.keepalive_idle", *io.keepalive_idle, seconds(1), seconds(32'767));
     }
+    range<seconds>("io.keepalive_interval", io.keepalive_interval, seconds(1), seconds(32'767));
+    count("io.keepalive_count", io.keepalive_count, 1, 127);
+    if (io.tcp_user_timeout) {
+        range<milliseconds>("io.tcp_user_timeout", *io.tcp_user_timeout, seconds(1), hours(1));
+    }
+    if (io.socket_send_buffer) {
+        count("io.socket_send_buffer", *io.socket_send_buffer, 4 * kib, 64 * mib);
+    }
+    if (io.socket_receive_buffer) {
+        count("io.socket_receive_buffer", *io.socket_receive_buffer, 4 * kib, 64 * mib);
+    }
+}
+
+/// Advice: an origin may have more addresses than one, which only its name service knows.
+void checker::compare_ports() {
+    const route& where = config_.route;
+    const bool is_one_peer =
+        !where.connect_host.empty() || (where.proxy && where.proxy->kind != proxy_kind::none);
+    const std::uint64_t most =
+        is_one_peer ? config_.pool.max_connections : config_.pool.max_connections_per_origin;
+    if (most <= system_.ports) return;
+    const std::string field =
+        is_one_peer ? "pool.max_connections" : "pool.max_connections_per_origin";
+    findings_.push_back({"Advice: " + field + " (" + text_of(most) + ") is above the " +
+                             text_of(system_.ports) +
+                             " local ports of the system (net.ipv4.ip_local_port_range), which are "
+                             "all that can be connected to one address and port at once.",
+                         true});
 }
 
 void checker::check_decode() {
@@ -442,20 +484,40 @@ void checker::check_gate() {
 
 }  // namespace
 
-std::vector<config_finding> check_config(const config& value, std::uint64_t descriptor_limit) {
-    return checker(value, descriptor_limit).run();
+std::vector<config_finding> check_config(const config& value, const system_limits& system) {
+    return checker(value, system).run();
 }
 
-std::uint64_t descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
-        return std::numeric_limits<std::uint64_t>::max();
+system_limits read_system_limits() {
+    system_limits limits;
+    rlimit descriptors{};
+    if (::getrlimit(RLIMIT_NOFILE, &descriptors) == 0 && descriptors.rlim_cur != RLIM_INFINITY) {
+        limits.descriptors = descriptors.rlim_cur;
     }
-    return limit.rlim_cur;
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
+    if (range >> first >> last && first <= last) limits.ports = last - first + 1;
+    return limits;
+}
+
+std::string check_source(const route& where) {
+    boost::system::error_code no_address;
+    if (!where.local_address.empty()) {
+        (void)boost::asio::ip::make_address(where.local_address, no_address);
+    }
+    if (no_address) {
+        return "route.local_address is '" + where.local_address + "', which is no IP address.";
+    }
+    if (where.interface_name.size() > max_interface_name) {
+        return "route.interface_name is longer than " + text_of(max_interface_name) +
+               " octets, so no interface has it.";
+    }
+    return {};
 }
 
 void require_valid(const config& value) {
-    for (config_finding& finding : check_config(value, descriptor_limit())) {
+    for (config_finding& finding : check_config(value, read_system_limits())) {
         if (finding.is_advice) continue;
         failure why;
         why.phase = phase::validation;
@@ -471,7 +533,7 @@ HEARTH_BEGIN_NAMESPACE
 std::vector<std::string> validate(const config& value) {
     std::vector<std::string> sentences;
     for (detail::config_finding& finding :
-         detail::check_config(value, detail::descriptor_limit())) {
+         detail::check_config(value, detail::read_system_limits())) {
         sentences.push_back(std::move(finding.sentence));
     }
     return sentences;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,24 @@ struct config_finding {
     bool is_advice = false;  ///< Legal, but without effect or costly.
 };
 
-/// All findings, contradictions first. `descriptor_limit` is the soft RLIMIT_NOFILE.
-[[nodiscard]] std::vector<config_finding> check_config(const config& value,
-                                                       std::uint64_t descriptor_limit);
+/// What the process may have.
+struct system_limits {
+    /// The soft RLIMIT_NOFILE.
+    std::uint64_t descriptors = std::numeric_limits<std::uint64_t>::max();
+    /// Local ports that the kernel gives to connections (net.ipv4.ip_local_port_range), each once
+    /// per address and port of a peer.
+    std::uint64_t ports = 65'535;
+};
 
-/// The soft RLIMIT_NOFILE of this process; the largest number if there is none.
-[[nodiscard]] std::uint64_t descriptor_limit();
+/// All findings, contradictions first.
+[[nodiscard]] std::vector<config_finding> check_config(const config& value,
+                                                       const system_limits& system);
+
+/// Those of this process; what cannot be read does not limit.
+[[nodiscard]] system_limits read_system_limits();
+
+/// What is wrong with where connections are to come from, as a sentence; empty if nothing is.
+[[nodiscard]] std::string check_source(const route& where);
 
 /// Throws `send_error` (`errc::invalid_config`) with the first contradiction, if there is one.
 void require_valid(const config& value);

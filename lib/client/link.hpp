@@ -22,10 +22,11 @@ namespace hearth::detail {
 
 struct link {
     link(connection_id name, origin_id where, std::shared_ptr<io::readiness_set> sockets,
-         std::shared_ptr<io::driver_listener> listener, const io::socket_settings& settings)
+         std::shared_ptr<io::driver_listener> listener,
+         std::shared_ptr<const io::socket_settings> settings)
         : id(name),
           origin(where),
-          driver(std::move(sockets), std::move(listener), name, settings) {}
+          driver(std::move(sockets), std::move(listener), name, std::move(settings)) {}
 
     connection_id id;
     origin_id origin;
@@ -36,6 +37,7 @@ struct link {
     std::uint64_t resolve_ticket = 0;
     std::string connect_detail;               // what each failed attempt said
     boost::system::error_code connect_error;  // of the last failed attempt
+    std::size_t failed_attempts = 0;
 
     exchange_id exchange;          // HTTP/1.1: the one it carries, dead if none
     std::uint32_t served = 0;      // exchanges assigned so far

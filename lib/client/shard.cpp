@@ -29,8 +29,16 @@ core::pool_settings core_settings(const config& values) {
     return settings;
 }
 
+/// Where its connections come from, if the route says.
+std::string describe_source(const route& where) {
+    std::string text;
+    if (!where.local_address.empty()) text += " from " + where.local_address;
+    if (!where.interface_name.empty()) text += " over " + where.interface_name;
+    return text;
+}
+
 std::string describe(const pool_key& key) {
-    std::string name = key.origin.to_string();
+    std::string name = key.origin.to_string() + describe_source(key.route);
     if (key.route.proxy) name += " via " + describe_proxy(*key.route.proxy);
     if (!key.route.unix_path.empty()) return name + " via unix:" + key.route.unix_path;
     if (!key.route.connect_host.empty() || key.route.connect_port != 0) {

@@ -46,8 +46,9 @@ class lease_pool;
 /// What the shard knows of an origin; core knows it by id only.
 struct origin_entry {
     pool_key key;
-    std::string name;                      // "https://host:port", and the route if there is one
-    boost::system::error_code dial_error;  // of the last failed dial
+    std::string name;  // "https://host:port", and the route if there is one
+    std::shared_ptr<const io::socket_settings> sockets;  // made at the first dial
+    boost::system::error_code dial_error;                // of the last failed dial
     std::string dial_detail;
     phase dial_phase = phase::none;
     std::uint32_t dialing = 0;           // links that are not ready yet
@@ -165,6 +166,7 @@ private:
     void begin_tunnel(link& l);
     void on_target_resolved(connection_id id, boost::system::error_code error, std::string detail,
                             const io::address_list& addresses);
+    void attempt_failed_to_connect(link& l, std::uint32_t attempt, boost::system::error_code error);
     void open_tunnel(link& l, const proto::tunnel_settings& settings);
     bool write_tunnel(link& l);
     void read_tunnel(link& l);

@@ -1,7 +1,8 @@
 // shard, dials: from core's `dial` to a usable connection. Core decides which address, when to give
 // up and whose handshake gets the CPU; here it is done and reported.
 #include <boost/asio/error.hpp>
-#include <cerrno>
+#include <boost/asio/ip/address.hpp>
+#include <boost/system/errc.hpp>
 #include <ctime>
 #include <utility>
 
@@ -28,11 +29,6 @@ std::chrono::nanoseconds thread_cpu() {
     return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-bool is_descriptor_limit(error_code error) {
-    return error.value() == EMFILE || error.value() == ENFILE || error.value() == EADDRNOTAVAIL ||
-           error.value() == ENOBUFS;
-}
-
 /// Where TCP goes: to the proxy if there is one.
 const std::string& first_host(const pool_key& key) {
     if (key.route.proxy) return key.route.proxy->host;
@@ -42,6 +38,38 @@ const std::string& first_host(const pool_key& key) {
 std::uint16_t first_port(const pool_key& key) {
     if (key.route.proxy) return key.route.proxy->port;
     return key.route.connect_port == 0 ? key.origin.port : key.route.connect_port;
+}
+
+std::shared_ptr<const io::socket_settings> make_socket_settings(const io_config& from,
+                                                                const route& where) {
+    auto settings = std::make_shared<io::socket_settings>();
+    settings->nodelay = from.tcp_nodelay;
+    settings->keepalive_idle = from.keepalive_idle;
+    settings->keepalive_interval = from.keepalive_interval;
+    settings->keepalive_count = static_cast<int>(from.keepalive_count);
+    settings->user_timeout = from.tcp_user_timeout;
+    settings->send_buffer = from.socket_send_buffer;
+    settings->receive_buffer = from.socket_receive_buffer;
+    settings->local_address = where.local_address;
+    settings->interface_name = where.interface_name;
+    settings->before_connect = from.before_connect;
+    return settings;
+}
+
+/// Only what can be reached from the route's local address.
+void keep_family(io::address_list& addresses, const std::string& local_address) {
+    if (local_address.empty()) return;
+    error_code error;
+    const auto local = asio::ip::make_address(local_address, error);
+    std::erase_if(addresses,
+                  [&](const auto& one) { return error || one.is_v6() != local.is_v6(); });
+}
+
+std::string describe_attempt(const io::endpoint& peer, const route& where, error_code error) {
+    std::string text = "Connecting to " + io::to_string(peer);
+    if (!where.local_address.empty()) text += " from " + where.local_address;
+    if (!where.interface_name.empty()) text += " over " + where.interface_name;
+    return text + " failed: " + error.message() + ".";
 }
 
 }  // namespace
@@ -57,10 +85,9 @@ void shard::dial(connection_id id, origin_id origin) {
     if (!sockets_) {
         sockets_ = std::make_shared<io::readiness_set>(executor_, weak_from_this());
     }
-    io::socket_settings settings;
-    settings.nodelay = config_.io.tcp_nodelay;
-    settings.keepalive_idle = config_.io.keepalive_idle;
-    links_[id.index] = std::make_unique<link>(id, origin, sockets_, shared_from_this(), settings);
+    if (!entry.sockets) entry.sockets = make_socket_settings(config_.io, entry.key.route);
+    links_[id.index] =
+        std::make_unique<link>(id, origin, sockets_, shared_from_this(), entry.sockets);
     link& l = *links_[id.index];
     l.dial_began = now_;
     if (entry.dialing++ == 0) entry.dialing_phase = phase::name;
@@ -93,16 +120,25 @@ void shard::on_resolved(connection_id id, error_code error, std::string detail,
     link* l = find_link(id);
     if (l == nullptr || l->resolve_ticket == 0) return;
     l->resolve_ticket = 0;
-    l->resolved = now_;
     if (error) {
         if (error == asio::error::operation_aborted) error = errc::name_failed;
-        const auto failure = error == errc::name_not_found ? core::dial_failure::name_not_found
-                                                           : core::dial_failure::name_failed;
+        auto failure = core::dial_failure::name_failed;
+        if (error == errc::name_not_found) failure = core::dial_failure::name_not_found;
+        if (error == errc::descriptor_limit) failure = core::dial_failure::descriptor_limit;
         dial_failed(*l, failure, error, std::move(detail));
         return;
     }
+    l->resolved = now_;
+    const pool_key& key = origins_[l->origin.index].key;
+    keep_family(addresses, key.route.local_address);
+    if (addresses.empty()) {
+        dial_failed(*l, core::dial_failure::connect_failed, errc::connect_failed,
+                    "'" + first_host(key) + "' has no address of the family of the local address " +
+                        key.route.local_address + ".");
+        return;
+    }
     if (addresses.size() > max_addresses) addresses.resize(max_addresses);
-    const std::uint16_t port = first_port(origins_[l->origin.index].key);
+    const std::uint16_t port = first_port(key);
     bool families[max_addresses] = {};
     for (std::size_t i = 0; i < addresses.size(); ++i) {
         l->addresses.push_back(io::make_tcp_endpoint(addresses[i].to_string(), port));
@@ -127,17 +163,31 @@ void shard::on_connect_result(connection_id id, std::uint32_t attempt, error_cod
             return;
         }
         l->driver.cancel_connect(attempt);
-        l->connect_error = error;
-        if (!l->connect_detail.empty()) l->connect_detail += " ";
-        l->connect_detail += "Connecting to " + io::to_string(l->addresses[attempt]) +
-                             " failed: " + error.message() + ".";
-        if (is_descriptor_limit(error)) {
-            dial_failed(*l, core::dial_failure::descriptor_limit, errc::descriptor_limit,
-                        l->connect_detail);
-            return;
-        }
-        core_.on_connect_failed(now_, id, attempt);
+        attempt_failed_to_connect(*l, attempt, error);
     });
+}
+
+void shard::attempt_failed_to_connect(link& l, std::uint32_t attempt, error_code error) {
+    const origin_entry& origin = origins_[l.origin.index];
+    const io::endpoint& peer = l.addresses[attempt];
+    ++l.failed_attempts;
+    l.connect_error = error;
+    if (!l.connect_detail.empty()) l.connect_detail += " ";
+    l.connect_detail += describe_attempt(peer, origin.key.route, error);
+    if (io::is_descriptor_limit(error)) {
+        dial_failed(l, core::dial_failure::descriptor_limit, errc::descriptor_limit,
+                    l.connect_detail);
+        return;
+    }
+    // Each address has ports of its own; a family that the host has no address of lacks none.
+    const bool is_last = l.failed_attempts == l.addresses.size();
+    if (is_last && error == boost::system::errc::address_not_available &&
+        io::is_out_of_ports(peer, *origin.sockets)) {
+        dial_failed(l, core::dial_failure::port_limit, errc::descriptor_limit,
+                    l.connect_detail + " No local port is free for connections to it.");
+        return;
+    }
+    core_.on_connect_failed(now_, l.id, attempt);
 }
 
 void shard::begin_handshake(link& l) {
@@ -300,9 +350,9 @@ void shard::note_dial_failure(link& l, phase where, error_code error, std::strin
 
 /// A dial core does not know the end of yet.
 void shard::dial_failed(link& l, core::dial_failure failure, error_code error, std::string detail) {
-    const phase where = l.wire                ? phase::handshake
-                        : l.addresses.empty() ? phase::name
-                                              : phase::connect;
+    const phase where = l.wire                             ? phase::handshake
+                        : l.resolved == base::time_point{} ? phase::name
+                                                           : phase::connect;
     note_dial_failure(l, where, error, std::move(detail));
     if (l.wire) (void)l.driver.write(l.wire->output());  // an alert, if there is one
     const connection_id id = l.id;

@@ -62,6 +62,7 @@ enum class dial_failure : std::uint8_t {
     handshake_timeout,
     certificate_rejected,
     descriptor_limit,
+    port_limit,  ///< No local port is left for connections to the origin.
 };
 
 struct action {

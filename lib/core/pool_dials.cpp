@@ -228,7 +228,8 @@ void implementation::fail_dial(connection_record& connection, dial_failure failu
 
 void implementation::after_dial_failure(origin_record& origin, dial_failure failure,
                                         time_point began) {
-    const bool no_descriptor = failure == dial_failure::descriptor_limit;
+    const bool no_descriptor =
+        failure == dial_failure::descriptor_limit || failure == dial_failure::port_limit;
     origin.backoff.on_failure(now_, began, backoff_bounds_, random_);
     origin.wants_spare = false;  // the next exchange may want it again
     end_warm_ups(origin, wait_failure::dial);

@@ -1,16 +1,11 @@
 #include "io/connection_driver.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 namespace hearth::io {
@@ -21,55 +16,16 @@ using boost::system::error_code;
 
 error_code last_error() { return {errno, boost::system::system_category()}; }
 
-void set_option(int descriptor, int level, int name, int value) {
-    // An option the kernel refuses costs its effect, not the connection.
-    (void)::setsockopt(descriptor, level, name, &value, sizeof value);
-}
-
 }  // namespace
-
-std::string to_string(const endpoint& value) {
-    const int family = value.data()->sa_family;
-    if (family == AF_INET || family == AF_INET6) {
-        asio::ip::tcp::endpoint tcp;
-        std::memcpy(tcp.data(), value.data(), value.size());
-        const std::string host = tcp.address().to_string();
-        const std::string port = std::to_string(tcp.port());
-        return family == AF_INET6 ? "[" + host + "]:" + port : host + ":" + port;
-    }
-    if (family == AF_UNIX) {
-        asio::local::stream_protocol::endpoint local;
-        std::memcpy(local.data(), value.data(), value.size());
-        local.resize(value.size());
-        std::string path = local.path();
-        if (!path.empty() && path.front() == '\0') path.front() = '@';
-        return "unix:" + path;
-    }
-    return {};
-}
-
-endpoint make_tcp_endpoint(const std::string& address, std::uint16_t port) {
-    error_code error;
-    const auto parsed = asio::ip::make_address(address, error);
-    if (error) return {};
-    return endpoint(asio::ip::tcp::endpoint(parsed, port));
-}
-
-endpoint make_unix_endpoint(const std::string& path) {
-    std::string name = path;
-    if (!name.empty() && name.front() == '@') name.front() = '\0';
-    asio::local::stream_protocol::endpoint local;
-    if (name.empty() || name.size() >= sizeof(sockaddr_un::sun_path)) return {};
-    return endpoint(asio::local::stream_protocol::endpoint(name));
-}
 
 connection_driver::connection_driver(std::shared_ptr<readiness_set> sockets,
                                      std::shared_ptr<driver_listener> listener,
-                                     connection_id connection, const socket_settings& settings)
+                                     connection_id connection,
+                                     std::shared_ptr<const socket_settings> settings)
     : sockets_(std::move(sockets)),
       listener_(std::move(listener)),
       connection_(connection),
-      settings_(settings) {}
+      settings_(std::move(settings)) {}
 
 connection_driver::~connection_driver() { close(); }
 
@@ -79,23 +35,12 @@ void connection_driver::post_connect_result(std::uint32_t attempt, error_code er
     });
 }
 
-void connection_driver::apply_options(int descriptor, int family) const {
-    if (family != AF_INET && family != AF_INET6) return;
-    if (settings_.nodelay) set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (settings_.keepalive_idle) {
-        set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
-        set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE,
-                   static_cast<int>(settings_.keepalive_idle->count()));
-    }
-}
-
 /// Opens the socket and starts the connect. No error: connected or under way.
 error_code connection_driver::open_attempt(attempt_state& state) {
-    const int family = state.peer.data()->sa_family;
     socket_state& socket = state.socket;
-    socket.descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (socket.descriptor < 0) return last_error();
-    apply_options(socket.descriptor, family);
+    if (const error_code error = open_socket(state.peer, *settings_, socket.descriptor)) {
+        return error;
+    }
     const auto size = static_cast<socklen_t>(state.peer.size());
     if (::connect(socket.descriptor, state.peer.data(), size) != 0 && errno != EINPROGRESS) {
         return last_error();

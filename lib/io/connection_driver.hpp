@@ -8,30 +8,21 @@
 // closed driver's late results are dropped by the listener, to which the id is dead.
 #pragma once
 
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <chrono>
+#include <boost/system/error_code.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/byte_queue.hpp"
 #include "base/id.hpp"
-#include "hearth/error.hpp"
+#include "io/endpoint.hpp"
 #include "io/readiness_set.hpp"
+#include "io/socket_setup.hpp"
 
 namespace hearth::io {
-
-using endpoint = boost::asio::generic::stream_protocol::endpoint;
-
-/// "127.0.0.1:443", "[::1]:443" or "unix:/path".
-[[nodiscard]] std::string to_string(const endpoint& value);
-/// An endpoint of an address and port.
-[[nodiscard]] endpoint make_tcp_endpoint(const std::string& address, std::uint16_t port);
-/// A UNIX socket's endpoint; '@' first names an abstract one. Too long a path gives size 0.
-[[nodiscard]] endpoint make_unix_endpoint(const std::string& path);
 
 /// What a driver tells the shard.
 class driver_listener {
@@ -41,11 +32,6 @@ public:
                                    boost::system::error_code error) = 0;
     virtual void on_readable(connection_id connection) = 0;
     virtual void on_writable(connection_id connection) = 0;
-};
-
-struct socket_settings {
-    bool nodelay = true;
-    std::optional<std::chrono::seconds> keepalive_idle;
 };
 
 enum class io_status : std::uint8_t { ok, would_block, closed, failed };
@@ -60,7 +46,7 @@ class connection_driver final : private readiness_target {
 public:
     connection_driver(std::shared_ptr<readiness_set> sockets,
                       std::shared_ptr<driver_listener> listener, connection_id connection,
-                      const socket_settings& settings);
+                      std::shared_ptr<const socket_settings> settings);
     ~connection_driver();
     connection_driver(const connection_driver&) = delete;
     connection_driver& operator=(const connection_driver&) = delete;
@@ -108,7 +94,6 @@ private:
     void close_attempt(attempt_state& state);
     void close_socket(socket_state& socket);
     void post_connect_result(std::uint32_t attempt, boost::system::error_code error);
-    void apply_options(int descriptor, int family) const;
     void on_ready(watch_id watch, readiness news) override;
     void on_attempt_ready(attempt_state& state);
     void end_waits();
@@ -116,7 +101,7 @@ private:
     std::shared_ptr<readiness_set> sockets_;
     std::shared_ptr<driver_listener> listener_;
     connection_id connection_;
-    socket_settings settings_;
+    std::shared_ptr<const socket_settings> settings_;
     std::vector<attempt_state> attempts_;
     socket_state socket_;
     endpoint peer_;

@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 

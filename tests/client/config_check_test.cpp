@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr std::uint64_t usual_limit = 1024;
+constexpr system_limits usual_limit{.descriptors = 1024, .ports = 28'232};
 
 struct bad_config {
     std::string_view field;
@@ -127,6 +127,8 @@ const bad_config out_of_range[] = {
     {"user_agent", [](config& c) { c.user_agent = "x\r\ny"; }},
     {"route.connect_host", [](config& c) { c.route.connect_host = "a b"; }},
     {"route.unix_path", [](config& c) { c.route.unix_path = std::string(108, 'x'); }},
+    {"route.local_address", [](config& c) { c.route.local_address = "localhost"; }},
+    {"route.interface_name", [](config& c) { c.route.interface_name = std::string(16, 'x'); }},
     {"dns.resolver", [](config& c) { c.dns.resolver = static_cast<resolver_kind>(9); }},
     {"dns.max_ttl", [](config& c) { c.dns.max_ttl = seconds::max(); }},
     {"dns.min_ttl", [](config& c) { c.dns.min_ttl = seconds(-1); }},
@@ -158,6 +160,11 @@ const bad_config out_of_range[] = {
     {"io.receive_buffer", [](config& c) { c.io.receive_buffer = 1024; }},
     {"io.send_buffer", [](config& c) { c.io.send_buffer = ~0U; }},
     {"io.keepalive_idle", [](config& c) { c.io.keepalive_idle = seconds(0); }},
+    {"io.keepalive_interval", [](config& c) { c.io.keepalive_interval = seconds(32'768); }},
+    {"io.keepalive_count", [](config& c) { c.io.keepalive_count = 128; }},
+    {"io.tcp_user_timeout", [](config& c) { c.io.tcp_user_timeout = milliseconds(999); }},
+    {"io.socket_send_buffer", [](config& c) { c.io.socket_send_buffer = 4095; }},
+    {"io.socket_receive_buffer", [](config& c) { c.io.socket_receive_buffer = 65U << 20U; }},
 };
 
 const bad_config contradictory[] = {
@@ -207,6 +214,11 @@ const bad_config contradictory[] = {
          c.route.unix_path = "@x";
          c.route.connect_port = 1;
      }},
+    {"route.unix_path",
+     [](config& c) {
+         c.route.unix_path = "@x";
+         c.route.local_address = "127.0.0.1";
+     }},
 };
 
 std::vector<config_finding> findings_of(const bad_config& one) {
@@ -250,8 +262,47 @@ TEST(ConfigCheckTest, AdviceIsCalledSo) {
     EXPECT_TRUE(findings.front().sentence.starts_with("Advice: pool.max_idle_per_origin"));
 }
 
+TEST(ConfigCheckTest, MoreConnectionsThanLocalPortsAreAdvisedAgainst) {
+    config value;
+    value.pool.max_connections = 900;
+    value.pool.max_connections_per_origin = 200;
+    system_limits few = usual_limit;
+    few.ports = 200;
+    EXPECT_TRUE(check_config(value, few).empty());
+    few.ports = 199;
+    const auto findings = check_config(value, few);
+    ASSERT_EQ(findings.size(), 1U);
+    EXPECT_TRUE(findings.front().is_advice);
+    EXPECT_TRUE(
+        findings.front().sentence.starts_with("Advice: pool.max_connections_per_origin (200)"));
+}
+
+TEST(ConfigCheckTest, ConnectionsToOnePeerShareItsPorts) {
+    config value;
+    value.route.proxy = proxy{proxy_kind::http, "a", 1};
+    system_limits few = usual_limit;
+    few.ports = value.pool.max_connections;
+    EXPECT_TRUE(check_config(value, few).empty());
+    --few.ports;
+    const auto findings = check_config(value, few);
+    ASSERT_EQ(findings.size(), 1U);
+    EXPECT_TRUE(findings.front().sentence.starts_with("Advice: pool.max_connections ("));
+}
+
+TEST(ConfigCheckTest, LimitsOfThisProcessAreRead) {
+    const system_limits mine = read_system_limits();
+    EXPECT_GE(mine.descriptors, 3U);
+    EXPECT_GE(mine.ports, 1U);
+    EXPECT_LE(mine.ports, 65'535U);
+}
+
 TEST(ConfigCheckTest, BoundsAreLegalThemselves) {
     config value;
+    value.route.local_address = "::1";
+    value.route.interface_name = std::string(15, 'x');
+    value.io.keepalive_count = 127;
+    value.io.tcp_user_timeout = milliseconds(1000);
+    value.io.socket_send_buffer = 4096;
     value.pool.max_connections = 960;
     value.pool.max_connections_per_origin = 960;
     value.pool.max_idle_per_origin = 960;
@@ -287,7 +338,7 @@ TEST(ConfigCheckTest, PublicValidateGivesTheSameSentences) {
     value.pool.jitter = 5;
     const std::vector<std::string> sentences = validate(value);
     ASSERT_FALSE(sentences.empty());
-    EXPECT_EQ(sentences.front(), check_config(value, descriptor_limit()).front().sentence);
+    EXPECT_EQ(sentences.front(), check_config(value, read_system_limits()).front().sentence);
 }
 
 TEST(ConfigCheckTest, RequireValidThrowsContradictionsButNotAdvice) {

@@ -45,6 +45,10 @@ TEST(PoolKeyTest, EveryPartTellsKeysApart) {
     by_host.route = route{.connect_host = "a"};
     request by_path;
     by_path.route = route{.unix_path = "/a"};
+    request by_address;
+    by_address.route = route{.local_address = "127.0.0.2"};
+    request by_interface;
+    by_interface.route = route{.interface_name = "lo"};
     const auto through = [](proxy via) {
         request what;
         what.route = route{.proxy = std::move(via)};
@@ -66,6 +70,8 @@ TEST(PoolKeyTest, EveryPartTellsKeysApart) {
         make_pool_key(origin_of(url), by_port, values),
         make_pool_key(origin_of(url), by_host, values),
         make_pool_key(origin_of(url), by_path, values),
+        make_pool_key(origin_of(url), by_address, values),
+        make_pool_key(origin_of(url), by_interface, values),
     };
     for (const pool_key& a : keys) {
         for (const pool_key& b : keys) EXPECT_EQ(a == b, &a == &b);

@@ -1,9 +1,14 @@
 // shard, dials: why a connection could not be had, as the caller sees it.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "client/deaf_listener.hpp"
 #include "client/scripted.hpp"
@@ -107,6 +112,103 @@ TEST(ShardDialTest, PeerThatSpeaksNoTls) {
     const failed_call call =
         fail(subject, get("https://127.0.0.1:" + std::to_string(origin.port())));
     EXPECT_EQ(call.error, errc::handshake_failed);
+}
+
+// Sockets.
+
+/// The local address and port that a socket is bound to.
+asio::ip::tcp::endpoint local_end(int descriptor) {
+    asio::ip::tcp::endpoint end;
+    auto size = static_cast<socklen_t>(end.capacity());
+    EXPECT_EQ(::getsockname(descriptor, end.data(), &size), 0);
+    return end;
+}
+
+TEST(ShardDialTest, LocalAddressesShareNoConnection) {
+    testing::origin origin(plaintext());
+    std::vector<std::string> from;  // written on the client's thread, while `send` waits
+    config values = one_thread();
+    values.io.before_connect = [&](int descriptor, std::string_view /*peer*/) -> error_code {
+        from.push_back(local_end(descriptor).address().to_string());
+        return {};
+    };
+    client subject(values);
+    for (const char* address : {"127.0.0.2", "127.0.0.3", "127.0.0.2"}) {
+        request what = get(origin.url("/d/0"));
+        what.route = route{.local_address = address};
+        EXPECT_EQ(subject.send(std::move(what)).status, 200U);
+    }
+    EXPECT_EQ(from, (std::vector<std::string>{"127.0.0.2", "127.0.0.3"}));
+    EXPECT_NE(subject.stats().origins.front().origin.find(" from 127.0.0."), std::string::npos);
+}
+
+TEST(ShardDialTest, ForeignLocalAddressIsAFailedConnect) {
+    config values = one_thread();
+    values.route.local_address = "192.0.2.1";
+    values.pool.dial_patience = 0ms;
+    client subject(values);
+    const failed_call call = fail(subject, get("http://127.0.0.1:9"));
+    EXPECT_EQ(call.error, errc::connect_failed);
+    EXPECT_NE(call.result.failure.detail.find("127.0.0.1:9 from 192.0.2.1 failed"),
+              std::string::npos)
+        << call.result.failure.detail;
+}
+
+TEST(ShardDialTest, LocalAddressOfAnotherFamilyIsSaidSo) {
+    config values = one_thread();
+    values.route.local_address = "::1";
+    values.pool.dial_patience = 0ms;
+    client subject(values);
+    const failed_call call = fail(subject, get("http://127.0.0.1:9"));
+    EXPECT_EQ(call.error, errc::connect_failed);
+    EXPECT_EQ(call.result.failure.phase, phase::connect);
+    EXPECT_NE(call.result.failure.detail.find("family"), std::string::npos);
+}
+
+TEST(ShardDialTest, RouteThatNamesNoAddressIsRefusedAtOnce) {
+    client subject(one_thread());
+    request what = get("http://127.0.0.1:9");
+    what.route = route{.local_address = "here"};
+    const failed_call call = fail(subject, std::move(what));
+    EXPECT_EQ(call.error, errc::invalid_config);
+    EXPECT_EQ(call.result.failure.phase, phase::validation);
+    EXPECT_EQ(subject.stats().total().opened, 0U);
+}
+
+TEST(ShardDialTest, HookThatRefusesFailsTheDialByItsWords) {
+    testing::origin origin(plaintext());
+    config values = one_thread();
+    values.pool.dial_patience = 0ms;
+    values.io.before_connect = [](int, std::string_view) {
+        return boost::system::errc::make_error_code(boost::system::errc::permission_denied);
+    };
+    client subject(values);
+    const failed_call call = fail(subject, get(origin.url("/d/0")));
+    EXPECT_EQ(call.error, errc::connect_failed);
+    EXPECT_NE(call.result.failure.detail.find("ermission denied"), std::string::npos);
+    EXPECT_EQ(origin.counters().connections_accepted, 0U);
+}
+
+TEST(ShardDialTest, LackOfLocalPortsIsTheReason) {
+    testing::origin origin(plaintext());
+    config values = one_thread();
+    values.pool.dial_patience = 0ms;
+    std::uint16_t port = 0;  // the only one; chosen by the kernel, at first
+    values.io.before_connect = [&](int descriptor, std::string_view /*peer*/) -> error_code {
+        const int yes = 1;
+        EXPECT_EQ(::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
+        const asio::ip::tcp::endpoint here(asio::ip::make_address("127.0.0.1"), port);
+        EXPECT_EQ(::bind(descriptor, here.data(), static_cast<socklen_t>(here.size())), 0);
+        port = local_end(descriptor).port();
+        return {};
+    };
+    client first(values);
+    ASSERT_EQ(first.send(get(origin.url("/d/0"))).status, 200U);
+    client second(values);
+    const failed_call call = fail(second, get(origin.url("/d/0")));
+    EXPECT_EQ(call.error, errc::descriptor_limit);
+    EXPECT_NE(call.result.failure.dial_detail.find("No local port is free"), std::string::npos)
+        << call.result.failure.dial_detail;
 }
 
 // Certificates.

@@ -45,7 +45,8 @@ struct pair {
     std::shared_ptr<recording> heard = std::make_shared<recording>();
     std::shared_ptr<readiness_set> sockets =
         std::make_shared<readiness_set>(context.get_executor(), heard);
-    connection_driver driver{sockets, heard, connection_id{0, 1}, {}};
+    connection_driver driver{sockets, heard, connection_id{0, 1},
+                             std::make_shared<socket_settings>()};
 
     [[nodiscard]] endpoint there() const { return endpoint(acceptor.local_endpoint()); }
     void run() {
@@ -232,13 +233,6 @@ TEST(ConnectionDriverTest, CloseEndsWaitsWithoutACall) {
     error_code error;
     p.peer.read_some(asio::buffer(&octet, 1), error);
     EXPECT_EQ(error, asio::error::eof);
-}
-
-TEST(ConnectionDriverTest, UnixEndpoints) {
-    EXPECT_EQ(to_string(make_unix_endpoint("/run/x.sock")), "unix:/run/x.sock");
-    EXPECT_EQ(to_string(make_unix_endpoint("@abstract")), "unix:@abstract");
-    EXPECT_EQ(make_unix_endpoint(std::string(200, 'x')).size(), 0U);
-    EXPECT_EQ(to_string(make_tcp_endpoint("::1", 443)), "[::1]:443");
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ LAYER_INCLUDES = {
     "io": r"base/|proto/|hearth/|boost/(asio|system)(?!/ssl)|ares|"
           r"(sys|netinet|arpa|netdb|linux)[/.]|(fcntl|unistd|poll|netdb)\.h$",
     "client": r"base/|core/|proto/|io/|hearth/|boost/(asio|assert|container_hash|system|url)(?!/ssl)|"
-              r"(sys)/|(fcntl|unistd)\.h$",
+              r"(sys)/|(fcntl|pthread|unistd)\.h$",
     "testing": r"base/|hearth/|boost/|nghttp2/|openssl/|sys/|(fcntl|unistd|signal)\.h$",
     "pch": r".",
 }
