@@ -12,6 +12,9 @@
 // The destructor does not wait for handlers: pending calls complete with `errc::client_closed`,
 // posted to their executors. A client with threads of its own joins them after their handlers ran,
 // unless the destructor runs on one of them.
+//
+// A client belongs to the process that built it. In a child made by fork() every call on it throws
+// `send_error` with `errc::wrong_process`, asynchronous ones too, and its destructor does nothing.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

@@ -33,6 +33,7 @@ enum class errc : int {
     invalid_config,      ///< `validate(config)` names the field and the rule; or a bad `route`.
     invalid_state,       ///< The operation is not legal now (two reads at once, ...).
     would_deadlock,      ///< A blocking call from a thread that runs the client itself.
+    wrong_process,       ///< The client was built by another process, of which this is a fork.
 
     // The client could not get a connection.
     queue_full = 40,       ///< `pool.max_waiters` exchanges wait already.

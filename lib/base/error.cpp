@@ -52,6 +52,9 @@ constexpr std::array rows{
         "The operation is not legal in the present state of the exchange."},
     row{errc::would_deadlock, unsent,
         "A blocking call was made on a thread that runs the client; nothing was sent."},
+    row{errc::wrong_process, unsent,
+        "The client belongs to the process that built it, of which this is a fork; nothing was "
+        "sent."},
 
     row{errc::queue_full, unsent,
         "Too many exchanges wait for a connection to the origin already; nothing was sent."},

@@ -126,6 +126,7 @@ private:
 }  // namespace
 
 void start_send(const std::shared_ptr<client_state>& state, request what, send_handler handler) {
+    state->require_own_process();
     if (send_flow::is_needed(what, state->values())) {
         send_flow::start(state, std::move(what), std::move(handler));
         return;
@@ -137,6 +138,7 @@ void start_send(const std::shared_ptr<client_state>& state, request what, send_h
 }
 
 void start_open(const std::shared_ptr<client_state>& state, request what, open_handler handler) {
+    state->require_own_process();
     call next;
     next.what = std::move(what);
     next.open = std::move(handler);
@@ -145,6 +147,7 @@ void start_open(const std::shared_ptr<client_state>& state, request what, open_h
 
 void start_warm(const std::shared_ptr<client_state>& state, origin where, std::uint32_t count,
                 warm_handler handler) {
+    state->require_own_process();
     shard& owner = state->shard_of(make_pool_key(where, request{}, state->values()));
     owner.submit([&owner, where = std::move(where), count, handler = std::move(handler)]() mutable {
         owner.warm(where, count, std::move(handler));
@@ -152,6 +155,7 @@ void start_warm(const std::shared_ptr<client_state>& state, origin where, std::u
 }
 
 void start_drain(const std::shared_ptr<client_state>& state, done_handler handler) {
+    state->require_own_process();
     struct gathering {
         std::atomic<std::size_t> left;
         done_handler handler;
@@ -169,6 +173,7 @@ void start_drain(const std::shared_ptr<client_state>& state, done_handler handle
 }
 
 void start_stats(const std::shared_ptr<client_state>& state, stats_handler handler) {
+    state->require_own_process();
     struct gathering {
         std::mutex mutex;
         std::size_t left = 0;
@@ -193,12 +198,14 @@ void start_stats(const std::shared_ptr<client_state>& state, stats_handler handl
 // Handles of streamed exchanges.
 
 void start_write(const control_ptr& control, asio::const_buffer bytes, size_handler handler) {
+    control->owner()->require_own_process();
     control->owner()->submit_late([control, bytes, handler = std::move(handler)]() mutable {
         control->owner()->write(*control, bytes, std::move(handler));
     });
 }
 
 void start_finish(const control_ptr& control, headers trailers, done_handler handler) {
+    control->owner()->require_own_process();
     control->owner()->submit_late(
         [control, trailers = std::move(trailers), handler = std::move(handler)]() mutable {
             control->owner()->finish(*control, std::move(trailers), std::move(handler));
@@ -206,12 +213,14 @@ void start_finish(const control_ptr& control, headers trailers, done_handler han
 }
 
 void start_read_head(const control_ptr& control, head_handler handler) {
+    control->owner()->require_own_process();
     control->owner()->submit_late([control, handler = std::move(handler)]() mutable {
         control->owner()->read_head(*control, std::move(handler));
     });
 }
 
 void start_read(const control_ptr& control, asio::mutable_buffer bytes, size_handler handler) {
+    control->owner()->require_own_process();
     control->owner()->submit_late([control, bytes, handler = std::move(handler)]() mutable {
         control->owner()->read(*control, bytes, std::move(handler));
     });
@@ -286,21 +295,20 @@ client::client(client&&) noexcept = default;
 
 client& client::operator=(client&& other) noexcept {
     if (this != &other) {
-        if (state_) state_->close();
-        state_ = std::move(other.state_);
+        detail::client_state::end(std::exchange(state_, std::move(other.state_)));
     }
     return *this;
 }
 
-client::~client() {
-    if (state_) state_->close();
-}
+client::~client() { detail::client_state::end(std::move(state_)); }
 
 client::executor_type client::get_executor() const { return state_->shards().front()->executor(); }
 
 response client::send(request what, error_code& error) {
-    if (state_->runs_here()) {
-        error = errc::would_deadlock;
+    error = {};
+    if (state_->shards().front()->is_inherited()) error = errc::wrong_process;
+    if (!error && state_->runs_here()) error = errc::would_deadlock;
+    if (error) {
         response refused;
         refused.failure.phase = phase::validation;
         refused.failure.detail = error.message();

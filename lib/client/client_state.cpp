@@ -4,6 +4,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
+#include <mutex>
 #include <random>
 #include <utility>
 
@@ -142,6 +143,16 @@ void client_state::close() {
             thread.join();
         }
     }
+}
+
+void client_state::end(std::shared_ptr<client_state> state) {
+    if (!state) return;
+    if (!state->shards_.front()->is_inherited()) return state->close();
+    static std::mutex mutex;
+    static std::vector<std::shared_ptr<client_state>>& inherited =
+        *std::make_unique<std::vector<std::shared_ptr<client_state>>>().release();
+    const std::lock_guard lock(mutex);
+    inherited.push_back(std::move(state));
 }
 
 shard& client_state::shard_of(const pool_key& key) const {

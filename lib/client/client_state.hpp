@@ -37,6 +37,11 @@ public:
     }
     /// Ends everything; joins own threads, but not the calling one.
     void close();
+    /// Throws `send_error` (`errc::wrong_process`) in a fork of the process that built it.
+    void require_own_process() const { shards_.front()->require_own_process(); }
+    /// Closes it and lets go of it. In a fork, whose parent goes on with its connections, it is
+    /// kept as it is for ever.
+    static void end(std::shared_ptr<client_state> state);
 
 private:
     void make_shards(const std::vector<boost::asio::any_io_executor>& executors,

@@ -87,6 +87,13 @@ pool_key make_pool_key(const origin& where, const request& what, const config& v
     return key;
 }
 
+void shard::throw_wrong_process() {
+    failure why;
+    why.phase = phase::validation;
+    why.detail = "The client was built before fork(), by the parent; a child builds its own.";
+    throw send_error(errc::wrong_process, std::move(why));
+}
+
 bool shard::runs_here() const {
     if (settings_.own_context) return std::this_thread::get_id() == thread_;
     const auto runs = [](const auto* executor) {

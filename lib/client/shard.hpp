@@ -26,6 +26,7 @@
 #include "base/ring.hpp"
 #include "base/slab.hpp"
 #include "client/exchange.hpp"
+#include "client/fork_count.hpp"
 #include "client/link.hpp"
 #include "client/pool_key.hpp"
 #include "client/proxy_rules.hpp"
@@ -99,6 +100,12 @@ public:
     [[nodiscard]] const boost::asio::any_io_executor& executor() const { return executor_; }
     /// True if waiting here for this shard could wait for ever.
     [[nodiscard]] bool runs_here() const;
+    /// This process is a fork of the one whose client it is.
+    [[nodiscard]] bool is_inherited() const { return forks_ != fork_count(); }
+    /// Throws `send_error` (`errc::wrong_process`) if so.
+    void require_own_process() const {
+        if (is_inherited()) throw_wrong_process();
+    }
     /// The thread that serves the executor, where the client owns it.
     void set_thread(std::thread::id thread) { thread_ = thread; }
 
@@ -159,6 +166,7 @@ private:
     void dial(connection_id id, origin_id origin);
     void on_resolved(connection_id id, boost::system::error_code error, std::string detail,
                      io::address_list addresses);
+    void attempt_failed_to_connect(link& l, std::uint32_t attempt, boost::system::error_code error);
     void begin_handshake(link& l);
     // Through a proxy (shard_proxy.cpp).
     [[nodiscard]] bool needs_tunnel(const link& l) const;
@@ -166,7 +174,6 @@ private:
     void begin_tunnel(link& l);
     void on_target_resolved(connection_id id, boost::system::error_code error, std::string detail,
                             const io::address_list& addresses);
-    void attempt_failed_to_connect(link& l, std::uint32_t attempt, boost::system::error_code error);
     void open_tunnel(link& l, const proto::tunnel_settings& settings);
     bool write_tunnel(link& l);
     void read_tunnel(link& l);
@@ -286,6 +293,9 @@ private:
     [[nodiscard]] std::string waiting_detail(const live_exchange& x) const;
     [[nodiscard]] std::string missed_detail(const live_exchange& x, base::duration least) const;
 
+    [[noreturn]] static void throw_wrong_process();
+
+    const std::uint32_t forks_ = fork_count();
     const boost::asio::any_io_executor executor_;
     const shard_settings settings_;
     const config& config_;

@@ -45,6 +45,7 @@ void shard::submit(Work&& work) {
 
 template <class Work>
 void shard::submit_late(Work work) {
+    if (is_inherited()) return;  // its threads are not here, and their locks may be held for ever
     submitting_.fetch_add(1);
     if (!stopped_.load()) {
         submit(std::move(work));

@@ -16,7 +16,7 @@ namespace {
 // here.
 std::vector<errc> all_codes() {
     const std::pair<errc, errc> blocks[] = {
-        {errc::invalid_url, errc::would_deadlock},
+        {errc::invalid_url, errc::wrong_process},
         {errc::queue_full, errc::overloaded},
         {errc::first_byte_timeout, errc::redirect_refused},
         {errc::client_closed, errc::internal},

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "client/scripted.hpp"
+#include "support/forked.hpp"
 
 namespace hearth {
 namespace {
@@ -178,6 +179,79 @@ TEST(ClientStateTest, ListOfExecutorsIsAListOfShards) {
 TEST(ClientStateTest, NoExecutorIsRefused) {
     EXPECT_THROW(client(std::vector<client::executor_type>{}), boost::system::system_error);
 }
+
+// Fork.
+
+/// True if `call` throws what is wrong.
+template <class Call>
+bool is_refused(Call call) {
+    try {
+        call();
+    } catch (const send_error& error) {
+        return error.code() == errc::wrong_process && !error.failure().detail.empty();
+    }
+    return false;
+}
+
+TEST(ClientStateTest, EveryCallInAForkIsRefused) {
+    testing::origin origin(plaintext());
+    client subject(one_thread());
+    ASSERT_EQ(subject.send(get(origin.url("/d/0"))).status, 200U);
+    const std::string url = origin.url("/d/0");
+    forked child([&] {
+        error_code error;
+        (void)subject.send(get(url), error);
+        int wrong = error == errc::wrong_process ? 0 : 1;
+        const auto expect = [&](bool refused) { wrong += refused ? 0 : 1; };
+        const auto ignore = [](auto&&...) {};
+        expect(is_refused([&] { (void)subject.send(get(url)); }));
+        expect(is_refused([&] { subject.async_send(get(url), ignore); }));
+        expect(is_refused([&] { subject.async_open(get(url), ignore); }));
+        expect(is_refused([&] { subject.async_warm(origin_of(url), 1, ignore); }));
+        expect(is_refused([&] { (void)subject.warm(origin_of(url), 1); }));
+        expect(is_refused([&] { subject.async_drain(ignore); }));
+        expect(is_refused([&] { subject.drain(); }));
+        expect(is_refused([&] { (void)subject.stats(); }));
+        return wrong;
+    });
+    EXPECT_EQ(child.result(), 0) << "calls that were not refused";
+}
+
+TEST(ClientStateTest, DestroyedInAForkItLeavesTheParentsConnectionsAlone) {
+    testing::origin origin;
+    std::optional<client> subject(trusting(origin.ca_pem()));
+    ASSERT_EQ(subject->send(get(origin.url("/d/0"))).status, 200U);
+    awaited<error_code, exchange> opened;
+    subject->async_open(get(origin.url("/d/0")), opened.handler());
+    ASSERT_FALSE(opened.error());
+    exchange& streamed = std::get<1>(opened.wait());
+    forked child([&] {
+        if (!is_refused([&] { streamed.async_read_head([](auto&&...) {}); })) return 1;
+        streamed.cancel();
+        streamed.close();
+        subject.reset();
+        return 0;
+    });
+    EXPECT_EQ(child.result(), 0);
+    awaited<error_code, response_head> head;
+    streamed.async_read_head(head.handler());
+    EXPECT_FALSE(head.error()) << head.error().message();
+    EXPECT_EQ(subject->send(get(origin.url("/d/0"))).status, 200U);
+    EXPECT_LE(origin.counters().connections_accepted, 2U);
+}
+
+#ifndef __SANITIZE_THREAD__  // which allows no threads in a fork
+TEST(ClientStateTest, ChildBuildsAClientOfItsOwn) {
+    testing::origin origin(plaintext());
+    const client parents(one_thread());
+    const std::string url = origin.url("/d/0");
+    forked child([&] {
+        client own(one_thread());
+        return own.send(get(url)).status == 200U ? 0 : 1;
+    });
+    EXPECT_EQ(child.result(), 0);
+}
+#endif
 
 }  // namespace
 }  // namespace hearth
