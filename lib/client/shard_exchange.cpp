@@ -537,7 +537,9 @@ phase shard::phase_of(const live_exchange& x) const {
 /// Why a waiter is waiting, in numbers.
 std::string shard::waiting_detail(const live_exchange& x) const {
     const origin_stats s = core_.stats(now_, x.origin);
-    return "The exchange waited " + text_of(now_ - x.started) + " for a connection; " +
+    const char* const limit =
+        core_.lacks_descriptors() ? "No file descriptor is left for more connections. " : "";
+    return limit + ("The exchange waited " + text_of(now_ - x.started)) + " for a connection; " +
            std::to_string(s.waiting) + " exchanges wait for this origin, which has " +
            std::to_string(s.open) + " connections (" + std::to_string(s.idle) + " idle) and " +
            std::to_string(s.dialing + s.handshaking) + " being dialled.";

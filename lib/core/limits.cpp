@@ -23,6 +23,10 @@ void limits::close(std::uint32_t origin) {
     --used_;
 }
 
+void limits::raise_ceiling(std::uint32_t more) {
+    if (has_ceiling()) ceiling_ = std::max(ceiling_, used_ + more);
+}
+
 void limits::set_demand(std::uint32_t origin, std::uint32_t for_waiters, std::uint32_t in_all) {
     origin_entry& entry = origins_[origin];
     const bool was_in_line = entry.in_all != 0;
@@ -48,6 +52,7 @@ void limits::rotate(std::uint32_t origin) {
 }
 
 std::uint32_t limits::take_request() {
+    if (is_at_ceiling()) return 0;
     const std::uint64_t coming = std::uint64_t{held_} - used_ + requested_;
     const std::uint64_t may_come = total_ > held_ ? total_ - held_ : 0;
     if (wanted_ <= coming || requested_ >= may_come) return 0;
@@ -62,7 +67,7 @@ void limits::grant(std::uint32_t leases) {
 }
 
 bool limits::give_back() {
-    if (recalled_ == 0 || !has_lease()) return false;
+    if (recalled_ == 0 || used_ == held_) return false;
     --recalled_;
     --held_;
     return true;
@@ -79,7 +84,7 @@ void limits::check_invariants() const {
         wanted += entry.in_all;
         in_line += entry.in_all != 0 ? 1 : 0;
     }
-    HEARTH_ASSERT(used == used_ && used_ <= held_);
+    HEARTH_ASSERT(used == used_ && used_ <= held_ && used_ <= ceiling_);
     HEARTH_ASSERT(wanted == wanted_);
     HEARTH_ASSERT(in_line == lines_[0].size() + lines_[1].size());
 }

@@ -5,9 +5,11 @@
 // Origins that want to dial stand in one of two lines, those with waiters before those that only
 // warm up; the head of the line gets one lease, then goes to its end, so that waiters of several
 // origins share what is freed fairly. Origins are named by index, in the order they were added.
+// When the process is out of descriptors, what is open becomes the ceiling: no more are opened, as
+// if there were no more leases, until it is raised.
 //
-// Invariants: used = sum of the origins' counts <= held; an origin is in a line iff its demand is
-// not 0; `wanted` = sum of all demands.
+// Invariants: used = sum of the origins' counts <= held and the ceiling; an origin is in a line iff
+// its demand is not 0; `wanted` = sum of all demands.
 #pragma once
 
 #include <cstdint>
@@ -33,14 +35,23 @@ public:
     }
     [[nodiscard]] std::uint32_t limit(std::uint32_t origin) const { return origins_[origin].limit; }
     [[nodiscard]] std::uint32_t count(std::uint32_t origin) const { return origins_[origin].count; }
-    [[nodiscard]] bool has_lease() const { return used_ < held_; }
-    /// Another shard may hold leases that could come here.
-    [[nodiscard]] bool may_grow() const { return held_ < total_; }
+    [[nodiscard]] bool has_lease() const { return used_ < held_ && used_ < ceiling_; }
+    /// Another shard may hold leases that could come here and be used.
+    [[nodiscard]] bool may_grow() const { return held_ < total_ && used_ < ceiling_; }
     [[nodiscard]] std::uint32_t held() const { return held_; }
     [[nodiscard]] std::uint32_t used() const { return used_; }
     /// Takes a place and a lease; both must be there.
     void open(std::uint32_t origin);
     void close(std::uint32_t origin);
+
+    // The ceiling.
+    /// No more than are open now.
+    void set_ceiling() { ceiling_ = used_; }
+    /// Room for that many more than are open now, if there is a ceiling.
+    void raise_ceiling(std::uint32_t more);
+    void lift_ceiling() { ceiling_ = no_ceiling; }
+    [[nodiscard]] bool has_ceiling() const { return ceiling_ != no_ceiling; }
+    [[nodiscard]] bool is_at_ceiling() const { return used_ >= ceiling_; }
 
     // The lines.
     /// How many dials `origin` would start now if leases were there; the first `for_waiters` of
@@ -67,6 +78,8 @@ public:
     void check_invariants() const;
 
 private:
+    static constexpr std::uint32_t no_ceiling = 0xffffffff;
+
     struct origin_entry {
         std::uint32_t limit = 0;
         std::uint32_t count = 0;
@@ -86,6 +99,7 @@ private:
     std::uint64_t wanted_ = 0;
     std::uint32_t held_;
     std::uint32_t used_ = 0;
+    std::uint32_t ceiling_ = no_ceiling;
     std::uint32_t requested_ = 0;
     std::uint32_t recalled_ = 0;
     const std::uint32_t total_;

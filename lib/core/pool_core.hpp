@@ -155,6 +155,8 @@ public:
     [[nodiscard]] time_point next_deadline() const;
     /// True if a handshake could run a slice: the shard owes an `on_turn`.
     [[nodiscard]] bool wants_turn() const;
+    /// The process has no descriptors for more connections than there are.
+    [[nodiscard]] bool lacks_descriptors() const;
 
     // Getters.
     [[nodiscard]] std::size_t origin_count() const;

@@ -171,7 +171,8 @@ void implementation::on_ready(time_point now, connection_id name, const ready_fa
     if (std::exchange(connection->is_slow_dial, false)) --origin.slow_dials;
     deadlines_.remove(connection->timer);
     if (!origin.has_to_prove_itself) origin.backoff.on_success();
-    origin.no_descriptors_until = time_point::min();
+    origin.no_ports_until = time_point::min();
+    if (is_ceiling_tried_) limits_.raise_ceiling(2);
     note_protocol(origin, facts);
     connection->is_multiplexed = facts.is_multiplexed;
     if (facts.is_multiplexed) {
@@ -228,24 +229,44 @@ void implementation::fail_dial(connection_record& connection, dial_failure failu
 
 void implementation::after_dial_failure(origin_record& origin, dial_failure failure,
                                         time_point began) {
-    const bool no_descriptor =
-        failure == dial_failure::descriptor_limit || failure == dial_failure::port_limit;
-    origin.backoff.on_failure(now_, began, backoff_bounds_, random_);
     origin.wants_spare = false;  // the next exchange may want it again
     end_warm_ups(origin, wait_failure::dial);
-    if (no_descriptor && limits_.count(origin.id.index) != 0) {
-        // Waiters are better served by what is there. If something elsewhere could be closed, its
-        // descriptor is ours after the usual pause; else it is not tried again for a long one.
-        const bool made_one = uncovered(origin) != 0 && make_lease();
-        if (!made_one) {
-            origin.no_descriptors_until = base::after(now_, settings_.pool.max_backoff);
-        }
+    const bool no_descriptor = failure == dial_failure::descriptor_limit;
+    if (no_descriptor && limits_.used() != 0) return begin_ceiling();
+    origin.backoff.on_failure(now_, began, backoff_bounds_, random_);
+    const bool no_port = failure == dial_failure::port_limit;
+    if (no_port && limits_.count(origin.id.index) != 0) {
+        // Waiters are better served by what is there; ports come back when connections end.
+        origin.no_ports_until = base::after(now_, settings_.pool.max_backoff);
         return;
     }
     ++origin.dial_failures;
     if (is_permanent(failure)) ++origin.permanent_failures;
-    fail_waiters_after(origin, no_descriptor ? wait_failure::descriptor_limit : wait_failure::dial,
+    const bool is_limit = no_descriptor || no_port;
+    fail_waiters_after(origin, is_limit ? wait_failure::descriptor_limit : wait_failure::dial,
                        is_permanent(failure));
+}
+
+// As many connections as there are is what the process has descriptors for. Waiters stand in line
+// for one of them, as at the limit of all connections: what is idle or drains makes way for them.
+void implementation::begin_ceiling() {
+    limits_.set_ceiling();
+    is_ceiling_tried_ = false;
+    deadlines_.set(ceiling_timer_, base::after(now_, settings_.pool.max_backoff),
+                   {timed_kind::ceiling, 0});
+}
+
+// The rest of the process may have closed something: one dial more finds out, and where it succeeds
+// others follow. A ceiling that nobody touches is of no use.
+void implementation::on_ceiling_due() {
+    if (!limits_.is_at_ceiling()) {
+        is_ceiling_tried_ = false;
+        return limits_.lift_ceiling();
+    }
+    limits_.raise_ceiling(1);
+    is_ceiling_tried_ = true;
+    deadlines_.set(ceiling_timer_, base::after(now_, settings_.pool.max_backoff),
+                   {timed_kind::ceiling, 0});
 }
 
 // The waiter the dial would have served fails if it has no patience left (a permanent failure
@@ -314,7 +335,7 @@ void implementation::forget(connection_record& connection, close_reason reason) 
         origin.refill.take(now_ + settings_.pool.max_backoff, settings_.pool.max_backoff);
     }
     limits_.close(connection.origin);
-    origin.no_descriptors_until = time_point::min();  // this one's is free
+    origin.no_ports_until = time_point::min();  // this one's is free
     touch(origin);
     tables_.connections.erase(connection.id);
 }

@@ -118,7 +118,9 @@ void implementation::on_waiter_due(std::uint32_t index) {
     exchange.timer = 0;
     if (now_ >= exchange.deadline) return fail_waiter(index, wait_failure::deadline);
     if (now_ - exchange.since >= settings_.timeouts.queue) {
-        return fail_waiter(index, wait_failure::queue_timeout);
+        const bool lacks_descriptors = limits_.is_at_ceiling() && limits_.has_room(exchange.origin);
+        return fail_waiter(index, lacks_descriptors ? wait_failure::descriptor_limit
+                                                    : wait_failure::queue_timeout);
     }
     if (is_late(origins_.at(exchange.origin), exchange.deadline)) {
         return fail_waiter(index, wait_failure::would_miss_deadline);

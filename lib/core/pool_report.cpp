@@ -204,6 +204,8 @@ void pool_core::on_lease_recall(time_point now, std::uint32_t wanted) {
 bool pool_core::poll_action(action& out) { return implementation_->poll_action(out); }
 time_point pool_core::next_deadline() const { return implementation_->next_deadline(); }
 bool pool_core::wants_turn() const { return implementation_->wants_turn(); }
+
+bool pool_core::lacks_descriptors() const { return implementation_->leases().is_at_ceiling(); }
 std::size_t pool_core::origin_count() const { return implementation_->origin_count(); }
 origin_stats pool_core::stats(time_point now, origin_id origin) const {
     return implementation_->stats(now, origin);

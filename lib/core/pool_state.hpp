@@ -69,7 +69,7 @@ struct origin_record {
     std::uint32_t warm_target = 0;  ///< The largest of `warm_ups`.
     base::index_list warm_ups;
     base::deadline_handle timer = 0;  ///< When something that holds its dials back is over.
-    base::time_point no_descriptors_until = base::time_point::min();
+    base::time_point no_ports_until = base::time_point::min();
     std::uint64_t dial_failures = 0;       ///< Those that may fail waiters.
     std::uint64_t permanent_failures = 0;  ///< Of these, the permanent ones.
     /// The part "ever" is kept, the rest filled on request. Apart, because it is large and seldom
@@ -186,6 +186,8 @@ private:
     void forget(connection_record& connection, close_reason reason);
     void fail_dial(connection_record& connection, dial_failure failure, bool tell);
     void after_dial_failure(origin_record& origin, dial_failure failure, time_point began);
+    void begin_ceiling();
+    void on_ceiling_due();
     void fail_waiters_after(origin_record& origin, wait_failure failure, bool is_permanent);
     void fail_impatient(origin_record& origin);
     void note_flight(connection_record& connection);
@@ -243,9 +245,11 @@ private:
     std::vector<std::uint32_t> touched_;
     std::uint64_t stale_facts_ = 0;
     std::uint64_t dials_begun_ = 0;
-    std::uint32_t rationed_ = 0;   // origins
-    std::uint64_t exchanges_ = 0;  // waiting, assigned or being drained
-    bool is_draining_ = false;     // no new exchanges
+    base::deadline_handle ceiling_timer_ = 0;
+    bool is_ceiling_tried_ = false;  // by a dial beyond it, which has not failed yet
+    std::uint32_t rationed_ = 0;     // origins
+    std::uint64_t exchanges_ = 0;    // waiting, assigned or being drained
+    bool is_draining_ = false;       // no new exchanges
     bool owes_drained_ = false;
 };
 

@@ -51,6 +51,7 @@ void implementation::on_due(const timed& what) {
         case timed_kind::warm_up:
             warm_ups_.at(what.index).timer = 0;
             return end_warm_up(what.index, wait_failure::deadline);
+        case timed_kind::ceiling: ceiling_timer_ = 0; return on_ceiling_due();
     }
 }
 
@@ -137,7 +138,7 @@ std::uint32_t implementation::uncovered(const origin_record& origin) const {
 time_point implementation::dial_hold(const origin_record& origin) const {
     const bool has_any = limits_.count(origin.id.index) != 0;
     time_point until = origin.backoff.until();
-    if (has_any) until = std::max(until, origin.no_descriptors_until);
+    if (has_any) until = std::max(until, origin.no_ports_until);
     if (origin.is_rationed) until = std::max(until, origin.ration.next());
     return until;
 }

@@ -145,7 +145,16 @@ private:
 };
 
 /// What a deadline is for; `index` names the connection, exchange, origin or warm-up.
-enum class timed_kind : std::uint8_t { dial, idle, drain, silent, waiter, origin, warm_up };
+enum class timed_kind : std::uint8_t {
+    dial,
+    idle,
+    drain,
+    silent,
+    waiter,
+    origin,
+    warm_up,
+    ceiling
+};
 struct timed {
     timed_kind kind = timed_kind::dial;
     std::uint32_t index = no_index;

@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "io/name_lookup.hpp"
+#include "io/socket_setup.hpp"
 
 namespace hearth::io {
 namespace {
@@ -347,8 +348,12 @@ void channel::answer(lookup_job& job) {
                                 query.addresses.end());
     }
     if (result.addresses.empty()) {
-        const errc code = is_partial ? errc::name_failed : errc::name_not_found;
-        result = make_failed_answer(code, job.name, ares_strerror(failure_status));
+        if (is_partial && is_out_of_descriptors()) {  // c-ares says that no server was reached
+            result = make_starved_answer(job.name);
+        } else {
+            const errc code = is_partial ? errc::name_failed : errc::name_not_found;
+            result = make_failed_answer(code, job.name, ares_strerror(failure_status));
+        }
     } else {
         result.addresses = interleave_families(result.addresses);
         if (is_partial) result.ttl = seconds(0);  // Ask again soon for the other family.

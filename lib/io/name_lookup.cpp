@@ -26,4 +26,9 @@ name_answer make_failed_answer(errc code, const std::string& name, const std::st
     return {make_error_code(code), "'" + name + "': " + reason + ".", {}, std::chrono::seconds(0)};
 }
 
+name_answer make_starved_answer(const std::string& name) {
+    return make_failed_answer(errc::descriptor_limit, name,
+                              "no file descriptor is left to ask a name server with");
+}
+
 }  // namespace hearth::io

@@ -20,10 +20,11 @@ inline constexpr std::size_t max_pending_lookups = 1024;
 inline constexpr std::size_t max_addresses = 64;
 
 struct name_answer {
-    boost::system::error_code error;  ///< `name_not_found`, `name_failed`, or none.
-    std::string detail;               ///< A sentence when there is an error.
-    address_list addresses;           ///< In the order to try; not empty without an error.
-    std::chrono::seconds ttl{0};      ///< What the service said; 0 where it does not say.
+    boost::system::error_code
+        error;                    ///< `name_not_found`, `name_failed`, `descriptor_limit`, or none.
+    std::string detail;           ///< A sentence when there is an error.
+    address_list addresses;       ///< In the order to try; not empty without an error.
+    std::chrono::seconds ttl{0};  ///< What the service said; 0 where it does not say.
 };
 using name_handler = std::function<void(name_answer)>;
 
@@ -46,6 +47,9 @@ public:
 /// A failed answer whose detail is "'name': reason."
 [[nodiscard]] name_answer make_failed_answer(errc code, const std::string& name,
                                              const std::string& reason);
+
+/// The answer when there is no descriptor to ask with.
+[[nodiscard]] name_answer make_starved_answer(const std::string& name);
 
 /// The resolver over any lookup; `make_resolver` chooses one by config.
 [[nodiscard]] std::unique_ptr<resolver> make_caching_resolver(boost::asio::any_io_executor executor,

@@ -22,9 +22,10 @@ namespace hearth::io {
 
 using address_list = std::vector<boost::asio::ip::address>;
 
-/// `errc::name_not_found`, `errc::name_failed` (detail says what the server answered), or
-/// operation_aborted. On success the list is not empty and in the order to try (RFC 8305 4:
-/// families interleaved, IPv6 first, except overrides, which keep their order).
+/// `errc::name_not_found`, `errc::name_failed` (detail says what the server answered),
+/// `errc::descriptor_limit` (nobody could be asked), or operation_aborted. On success the list is
+/// not empty and in the order to try (RFC 8305 4: families interleaved, IPv6 first, except
+/// overrides, which keep their order).
 using resolve_handler =
     std::function<void(boost::system::error_code, std::string detail, address_list)>;
 

@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "io/name_lookup.hpp"
+#include "io/socket_setup.hpp"
 
 namespace hearth::io {
 namespace {
@@ -39,6 +40,8 @@ name_answer ask_system(const std::string& name) {
     const int status = ::getaddrinfo(name.c_str(), nullptr, &hints, &raw);
     const int system_error = errno;
     const std::unique_ptr<addrinfo, addrinfo_deleter> found(raw);
+    // The C library may take that for a name that does not exist.
+    if (status != 0 && is_out_of_descriptors()) return make_starved_answer(name);
     if (status == EAI_NONAME || status == EAI_NODATA) {
         return make_failed_answer(errc::name_not_found, name, ::gai_strerror(status));
     }

@@ -1,10 +1,14 @@
 // shard, dials: why a connection could not be had, as the caller sees it.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -13,6 +17,7 @@
 #include "client/deaf_listener.hpp"
 #include "client/scripted.hpp"
 #include "support/dns_server.hpp"
+#include "support/forked.hpp"
 
 namespace hearth {
 namespace {
@@ -209,6 +214,104 @@ TEST(ShardDialTest, LackOfLocalPortsIsTheReason) {
     EXPECT_EQ(call.error, errc::descriptor_limit);
     EXPECT_NE(call.result.failure.dial_detail.find("No local port is free"), std::string::npos)
         << call.result.failure.dial_detail;
+}
+
+// Descriptors.
+
+/// What a crowd of requests came to.
+struct crowd_result {
+    int answered = 0;
+    int refused = 0;  ///< For lack of descriptors, and said so.
+    int others = 0;
+    std::uint64_t failed_dials = 0;
+    long cpu_ms = 0;
+};
+
+long cpu_ms_used() {
+    rusage used{};
+    ::getrusage(RUSAGE_SELF, &used);
+    return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000 +
+           (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1000;
+}
+
+/// 1,000 requests at once to 50 origins (loopback addresses), with 64 descriptors for everything.
+crowd_result send_a_crowd(std::uint16_t port) {
+    client subject(one_thread());
+    const rlimit few{64, 64};
+    if (::setrlimit(RLIMIT_NOFILE, &few) != 0) throw std::runtime_error("setrlimit failed");
+    const long before = cpu_ms_used();
+    std::vector<awaited_response> calls;
+    for (int i = 0; i < 1000; ++i) {
+        const std::string host = "127.0.1." + std::to_string(1 + i % 50);
+        calls.push_back(
+            begin_send(subject, get("http://" + host + ":" + std::to_string(port) + "/d/10")));
+    }
+    crowd_result result;
+    for (const awaited_response& call : calls) {
+        const failure& why = call.value().failure;
+        if (!call.error()) {
+            ++result.answered;
+        } else if (call.error() == errc::descriptor_limit && !why.detail.empty()) {
+            ++result.refused;
+        } else {
+            ++result.others;
+        }
+    }
+    result.failed_dials = subject.stats().total().failed_dials;
+    result.cpu_ms = cpu_ms_used() - before;
+    return result;
+}
+
+TEST(ShardDialTest, FewDescriptorsServeACrowdByTurns) {
+    std::array<int, 2> to_child{};
+    std::array<int, 2> to_parent{};
+    ASSERT_EQ(::pipe(to_child.data()), 0);
+    ASSERT_EQ(::pipe(to_parent.data()), 0);
+    forked child([&] {  // before the origin: it must share neither threads nor descriptors
+        ::close(to_child[1]);
+        std::uint16_t port = 0;
+        if (::read(to_child[0], &port, sizeof port) != sizeof port) return 1;
+        const crowd_result result = send_a_crowd(port);
+        return ::write(to_parent[1], &result, sizeof result) == sizeof result ? 0 : 1;
+    });
+    testing::origin_options options = plaintext();
+    options.listen.bind_address = "0.0.0.0";
+    testing::origin origin(options);
+    const std::uint16_t port = origin.port();
+    ASSERT_EQ(::write(to_child[1], &port, sizeof port), static_cast<ssize_t>(sizeof port));
+    ASSERT_EQ(child.result(), 0);
+    crowd_result result;
+    ASSERT_EQ(::read(to_parent[0], &result, sizeof result), static_cast<ssize_t>(sizeof result));
+    for (const int descriptor : {to_child[0], to_child[1], to_parent[0], to_parent[1]}) {
+        ::close(descriptor);
+    }
+    RecordProperty("answered", result.answered);
+    RecordProperty("refused", result.refused);
+    RecordProperty("failed_dials", static_cast<int>(result.failed_dials));
+    RecordProperty("cpu_ms", static_cast<int>(result.cpu_ms));
+    EXPECT_EQ(result.others, 0);
+    EXPECT_EQ(result.answered + result.refused, 1000);
+    EXPECT_GE(result.answered, 900);
+    EXPECT_LT(result.failed_dials, 2000U) << "it does not spin";
+}
+
+TEST(ShardDialTest, NameThatNobodyCanBeAskedForIsALackOfDescriptors) {
+    asio::io_context context;
+    config values;
+    values.pool.dial_patience = 0ms;
+    values.dns.servers = {"127.0.0.1:1"};
+    client subject(context.get_executor(), values);
+    rlimit usual{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &usual), 0);
+    const rlimit none{0, usual.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const awaited_response call = begin_send(subject, get("http://host.test:1"));
+    while (call.count() == 0 && context.run_one_for(patience) != 0) {
+    }
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &usual), 0);
+    EXPECT_EQ(call.error(), errc::descriptor_limit);
+    EXPECT_EQ(call.value().failure.dial_error, errc::descriptor_limit);
+    EXPECT_NE(call.value().failure.dial_detail.find("host.test"), std::string::npos);
 }
 
 // Certificates.

@@ -121,5 +121,51 @@ TEST(LimitsTest, GivesBackOnlyUnusedLeasesThatWereRecalled) {
     EXPECT_EQ(value.recalled(), 0U);
 }
 
+TEST(LimitsTest, CeilingHoldsWhatIsOpenAndLetsItBeReplaced) {
+    limits value = with_origins(9, 20, 1);
+    value.open(0);
+    value.open(0);
+    EXPECT_FALSE(value.is_at_ceiling());
+    value.set_ceiling();
+    EXPECT_TRUE(value.has_ceiling());
+    EXPECT_FALSE(value.has_lease());
+    EXPECT_FALSE(value.may_grow());
+    value.close(0);
+    EXPECT_TRUE(value.has_lease());
+    value.open(0);
+    EXPECT_FALSE(value.has_lease());
+    value.check_invariants();
+    value.lift_ceiling();
+    EXPECT_TRUE(value.has_lease());
+}
+
+TEST(LimitsTest, CeilingIsRaisedAboveWhatIsOpenAndNeverLowered) {
+    limits value = with_origins(9, 9, 1);
+    value.raise_ceiling(1);
+    EXPECT_FALSE(value.has_ceiling());
+    for (int i = 0; i < 3; ++i) value.open(0);
+    value.set_ceiling();
+    value.raise_ceiling(1);
+    EXPECT_TRUE(value.has_lease());
+    value.open(0);
+    EXPECT_FALSE(value.has_lease());
+    for (int i = 0; i < 3; ++i) value.close(0);
+    value.raise_ceiling(1);
+    for (int i = 0; i < 3; ++i) value.open(0);
+    EXPECT_FALSE(value.has_lease()) << "four fitted before";
+}
+
+TEST(LimitsTest, UnderACeilingNothingIsAskedForAndUnusedLeasesGoBack) {
+    limits value = with_origins(3, 9, 1);
+    value.open(0);
+    value.set_ceiling();
+    value.set_demand(0, 5, 5);
+    EXPECT_EQ(value.take_request(), 0U);
+    value.set_recall(3);
+    EXPECT_TRUE(value.give_back());
+    EXPECT_TRUE(value.give_back());
+    EXPECT_FALSE(value.give_back()) << "the last one is used";
+}
+
 }  // namespace
 }  // namespace hearth::core

@@ -306,18 +306,115 @@ TEST(PoolDialsTest, WithoutDescriptorsWaitersTakeWhatIsFreed) {
     EXPECT_EQ(h.last(kind::assign).exchange, b);
 }
 
-TEST(PoolDialsTest, WithoutDescriptorsAnIdleConnectionElsewhereIsClosed) {
+TEST(PoolDialsTest, WithoutDescriptorsAnIdleConnectionElsewhereMakesWay) {
     pool_harness h(patient_settings());
     const connection_id idle = h.make_idle(h.add_origin());
     const origin_id origin = h.add_origin();
     (void)h.acquire(origin);
-    h.finish_dial(h.last(kind::dial).connection);
-    (void)h.acquire(origin);
-    h.fail_dial(h.last(kind::dial).connection, dial_failure::descriptor_limit);
+    const connection_id dial = h.last(kind::dial).connection;
+    (void)h.take();
+    h.fail_dial(dial, dial_failure::descriptor_limit);
     EXPECT_EQ(h.last(kind::close).connection, idle);
     EXPECT_EQ(h.last(kind::close).reason, close_reason::evicted);
+    EXPECT_EQ(h.count(kind::dial), 1U) << "there is room at once";
+    h.pool.check_invariants();
+}
+
+TEST(PoolDialsTest, WithoutDescriptorsAnOriginWithNothingWaitsForTheOthers) {
+    pool_harness h(patient_settings());
+    const origin_id busy = h.add_origin();
+    const exchange_id first = h.acquire(busy);
+    const connection_id only = h.last(kind::dial).connection;
+    h.finish_dial(only);
+    const origin_id poor = h.add_origin();
+    const exchange_id second = h.acquire(poor);
+    h.fail_dial(h.last(kind::dial).connection, dial_failure::descriptor_limit);
+    EXPECT_TRUE(h.pool.lacks_descriptors());
     (void)h.take();
-    h.wait(20ms);
+    for (int i = 0; i < 10; ++i) {
+        h.wait(100ms);
+        ASSERT_LE(h.count(kind::dial), 1U) << "one dial per pause finds out";
+        if (h.count(kind::dial) == 1) {
+            h.fail_dial(h.last(kind::dial).connection, dial_failure::descriptor_limit);
+        }
+        EXPECT_EQ(h.count(kind::fail), 0U) << "longer than anybody's patience with failures";
+        (void)h.take();
+    }
+    h.done(only, first);
+    EXPECT_EQ(h.last(kind::close).connection, only);
+    h.finish_dial(h.last(kind::dial).connection);
+    EXPECT_EQ(h.last(kind::assign).exchange, second);
+    h.pool.check_invariants();
+}
+
+TEST(PoolDialsTest, WhenDescriptorsAreBackDialsFollowTheFirstThatSucceeds) {
+    pool_harness h(patient_settings());
+    const origin_id origin = h.add_origin();
+    (void)h.acquire(origin);
+    h.finish_dial(h.last(kind::dial).connection);
+    for (int i = 0; i < 8; ++i) (void)h.acquire(origin);
+    std::vector<connection_id> dials;
+    for (const action& one : h.take()) {
+        if (one.kind == kind::dial) dials.push_back(one.connection);
+    }
+    for (std::size_t i = 1; i < dials.size(); ++i) {
+        h.fail_dial(dials[i], dial_failure::descriptor_limit);
+    }
+    EXPECT_EQ(h.count(kind::dial), 0U);
+    h.wait(100ms);
+    ASSERT_EQ(h.count(kind::dial), 1U);
+    h.finish_dial(h.last(kind::dial).connection);
+    EXPECT_EQ(h.count(kind::dial), 3U);
+    h.finish_dial(h.last(kind::dial).connection);
+    EXPECT_EQ(h.count(kind::dial), 5U) << "each success is followed by two";
+    h.pool.check_invariants();
+}
+
+TEST(PoolDialsTest, CeilingThatNobodyTouchesIsLifted) {
+    pool_harness h(patient_settings());
+    const origin_id origin = h.add_origin();
+    const exchange_id exchange = h.acquire(origin);
+    const connection_id only = h.last(kind::dial).connection;
+    h.finish_dial(only);
+    const exchange_id other = h.acquire(origin);
+    h.fail_dial(h.last(kind::dial).connection, dial_failure::descriptor_limit);
+    h.cancel(other);
+    h.done(only, exchange, exchange_outcome::not_reusable);
+    EXPECT_FALSE(h.pool.lacks_descriptors());
+    h.wait(100ms);
+    (void)h.take();
+    for (int i = 0; i < 5; ++i) (void)h.acquire(origin);
+    EXPECT_EQ(h.count(kind::dial), 5U);
+}
+
+TEST(PoolDialsTest, LackOfDescriptorsIsTheReasonAtTheEndOfTheWait) {
+    pool_settings settings = patient_settings();
+    settings.timeouts.queue = 50ms;
+    pool_harness h(settings);
+    (void)h.acquire(h.add_origin());
+    h.finish_dial(h.last(kind::dial).connection);
+    const exchange_id poor = h.acquire(h.add_origin());
+    h.fail_dial(h.last(kind::dial).connection, dial_failure::descriptor_limit);
+    h.wait(50ms);
+    EXPECT_EQ(h.last(kind::fail).exchange, poor);
+    EXPECT_EQ(h.last(kind::fail).failure, wait_failure::descriptor_limit);
+}
+
+TEST(PoolDialsTest, WithoutPortsTheOthersAreLeftAlone) {
+    pool_harness h(patient_settings());
+    (void)h.make_idle(h.add_origin());
+    const origin_id origin = h.add_origin();
+    (void)h.acquire(origin);
+    h.finish_dial(h.last(kind::dial).connection);
+    (void)h.acquire(origin);
+    const connection_id last = h.last(kind::dial).connection;
+    (void)h.take();
+    h.fail_dial(last, dial_failure::port_limit);
+    EXPECT_FALSE(h.pool.lacks_descriptors());
+    h.wait(99ms);
+    EXPECT_EQ(h.count(kind::close), 0U) << "their ports are of no use to this origin";
+    EXPECT_EQ(h.count(kind::dial), 0U) << "the next one is tried after the pause";
+    h.wait(21ms);
     EXPECT_EQ(h.count(kind::dial), 1U);
 }
 

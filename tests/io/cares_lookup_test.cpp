@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
@@ -223,6 +224,19 @@ TEST(CaresLookupServersTest, MakeResolverJoinsCacheAndLookup) {
         }
     }
     EXPECT_EQ(server.queries("a.example"), 2U);
+}
+
+TEST_F(CaresLookupTest, LackOfDescriptorsIsNoAnswerOfTheServer) {
+    script("host.example", {}, {.addresses = {"127.0.0.2"}});
+    rlimit usual{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &usual), 0);
+    const rlimit none{0, usual.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const name_answer answer = ask("host.example");
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &usual), 0);
+    EXPECT_EQ(answer.error, errc::descriptor_limit);
+    EXPECT_NE(answer.detail.find("host.example"), std::string::npos);
+    EXPECT_FALSE(ask("host.example").error) << "it is not for ever";
 }
 
 }  // namespace

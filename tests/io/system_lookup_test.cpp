@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -83,6 +84,18 @@ TEST_F(SystemLookupTest, CanBeDestroyedByAHandler) {
 TEST_F(SystemLookupTest, CanBeDestroyedUnused) {
     lookup_.reset();
     context_.run();
+}
+
+TEST_F(SystemLookupTest, LackOfDescriptorsIsNoAnswer) {
+    rlimit usual{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &usual), 0);
+    const rlimit none{0, usual.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    name_answer result;
+    lookup_->start("host.invalid", [&](name_answer answer) { result = std::move(answer); });
+    context_.run();
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &usual), 0);
+    EXPECT_EQ(result.error, errc::descriptor_limit) << result.detail;
 }
 
 }  // namespace

@@ -363,7 +363,9 @@ void world::apply_fail(const action& a) {
         case wait_failure::dial:
         case wait_failure::descriptor_limit:
             is_right = origin.failed_dials > x->failures_before ||
-                       (origin.failed_dials != 0 && (is_new || is_impatient));
+                       (origin.failed_dials != 0 && (is_new || is_impatient)) ||
+                       (a.failure == wait_failure::descriptor_limit &&
+                        now_ >= x->queued_at + settings_.pool.timeouts.queue);
             break;
         case wait_failure::draining: is_right = is_draining_ && is_new; break;
         case wait_failure::would_miss_deadline:
