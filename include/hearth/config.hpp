@@ -99,6 +99,12 @@ struct pool_config {
     /// Close idle connections before an origin does that has closed them after the same time again
     /// and again, by about a second. Default on. Off: `idle_timeout` and what the origin says hold.
     bool learn_idle_timeout = true;
+    /// How long before the end of its lifetime another connection is dialled in place of one, if
+    /// `min_ready` or the use of the last seconds needs as many; at most a quarter of the lifetime.
+    /// An HTTP/2 connection that its origin ends (GOAWAY) is replaced at once in the same way. Such
+    /// dials are paced as those for `min_ready` are, and take no place that is not free. Range
+    /// 1 ms..1 h. None: off. Default 5 s: a slow dial, and many that end together.
+    std::optional<milliseconds> replace_ahead{5'000};
 };
 
 struct handshake_config {

@@ -154,6 +154,9 @@ void checker::check_pool_times() {
         contradiction("pool.min_backoff (" + text_of(pool.min_backoff) +
                       ") is above pool.max_backoff (" + text_of(pool.max_backoff) + ").");
     }
+    if (pool.replace_ahead) {
+        range<milliseconds>("pool.replace_ahead", *pool.replace_ahead, milliseconds(1), hours(1));
+    }
     range<milliseconds>("pool.drain_timeout", pool.drain_timeout, milliseconds(1), hours(1));
 }
 

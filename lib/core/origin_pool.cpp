@@ -2,6 +2,7 @@
 #include "core/origin_pool.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace hearth::core {
 
@@ -20,9 +21,18 @@ void origin_pool::change(record_tables& tables, connection_record& connection,
     const bool keeps_place = is_coming(from) && is_coming(to);  // in the order the dials began
     if (!keeps_place) unfile(tables, connection);
     connection.state = to;
+    if (connection.is_leaving && is_ready(from) != is_ready(to)) {
+        is_ready(to) ? ++leaving_ : --leaving_;
+        if (!is_ready(to) && replaced_ != 0) --replaced_;
+    }
     --counts_[static_cast<std::size_t>(from)];
     ++counts_[static_cast<std::size_t>(to)];
     if (!keeps_place) file(tables, connection);
+}
+
+void origin_pool::leave(connection_record& connection) {
+    if (std::exchange(connection.is_leaving, true)) return;
+    if (is_ready(connection.state)) ++leaving_;
 }
 
 std::uint32_t origin_pool::pick(bool fresh, std::uint32_t ideal) const {
@@ -157,6 +167,7 @@ void origin_pool::check_invariants(const record_tables& tables, std::uint32_t or
     HEARTH_ASSERT(used_.size() + unused_.size() == count(connection_state::idle));
     HEARTH_ASSERT(available == count(connection_state::active));
     HEARTH_ASSERT(draining_.size() <= count(connection_state::draining));
+    HEARTH_ASSERT(leaving_ <= ready());
     check_queue(tables, origin, ordinary_, false);
     check_queue(tables, origin, fresh_, true);
     // Whoever could be served has been.

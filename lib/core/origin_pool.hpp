@@ -35,6 +35,10 @@ public:
     void add(record_tables& tables, connection_record& connection);
     /// Moves `connection` to its next state and list.
     void change(record_tables& tables, connection_record& connection, connection_event event);
+    /// The lifetime of `connection` is nearly over.
+    void leave(connection_record& connection);
+    /// A connection came up in place of one that leaves.
+    void replace() { ++replaced_; }
     /// What an exchange would take now: an index of a connection, or `no_index`. An idle one is
     /// preferred to active ones that carry `ideal` exchanges or more.
     [[nodiscard]] std::uint32_t pick(bool fresh, std::uint32_t ideal = base::no_index) const;
@@ -63,6 +67,16 @@ public:
     [[nodiscard]] std::uint32_t ready() const {
         return count(connection_state::idle) + count(connection_state::active) +
                count(connection_state::full);
+    }
+    /// Ready ones that carry exchanges.
+    [[nodiscard]] std::uint32_t in_use() const {
+        return count(connection_state::active) + count(connection_state::full);
+    }
+    /// Ready ones that do not leave.
+    [[nodiscard]] std::uint32_t lasting() const { return ready() - leaving_; }
+    /// Ready ones that leave, and no other came up in their place.
+    [[nodiscard]] std::uint32_t to_replace() const {
+        return leaving_ > replaced_ ? leaving_ - replaced_ : 0;
     }
     [[nodiscard]] std::uint32_t idle_used() const { return size_of(used_); }
     [[nodiscard]] std::uint32_t cancelled() const { return size_of(draining_); }
@@ -115,7 +129,9 @@ private:
     base::index_list fresh_;     // waiters that want a fresh connection
     bool takes_oldest_ = false;
     std::array<std::uint32_t, connection_state_count> counts_{};
-    std::uint32_t lowest_ = 0;  // no bucket below it holds anything
+    std::uint32_t leaving_ = 0;   // ready
+    std::uint32_t replaced_ = 0;  // of those, about
+    std::uint32_t lowest_ = 0;    // no bucket below it holds anything
     std::uint32_t available_count_ = 0;
     std::vector<base::index_list> available_;  // by number of exchanges; empty for HTTP/1.1
     base::index_list coming_;

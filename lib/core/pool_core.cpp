@@ -124,6 +124,7 @@ void implementation::assign(connection_record& connection, std::uint32_t index) 
     exchange.since = now_;
     ++origin.exchanges;
     origin.answers.on_assigned(now_);
+    origin.used.note(now_, origin.pool.in_use());
     emit({.kind = action_kind::assign,
           .connection = connection.id,
           .exchange = {index, exchange.generation},
@@ -386,12 +387,14 @@ void implementation::on_draining(time_point now, connection_id name) {
     if (connection == nullptr || is_coming(connection->state)) {
         ++stale_facts_;
     } else {
+        origin_record& origin = origin_of(*connection);
+        const bool is_missed =
+            connection->is_multiplexed && connection->has_served && is_ready(connection->state);
         retire(*connection, close_reason::not_reusable);
         note_useless(*connection);
         if (connection->exchanges == 0) {
             close(*connection, connection->retire_reason);
         } else if (connection->state != connection_state::draining) {
-            origin_record& origin = origin_of(*connection);
             origin.pool.change(tables_, *connection, connection_event::drain);
             // Others will come as these came.
             if (connection->is_multiplexed && origin.pool.pick(false) == no_index) {
@@ -399,6 +402,7 @@ void implementation::on_draining(time_point now, connection_id name) {
             }
             touch(origin);
         }
+        if (is_missed) note_goaway(origin);
     }
     settle();
 }

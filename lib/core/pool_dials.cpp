@@ -37,7 +37,10 @@ void implementation::begin_dial(origin_record& origin) {
     origin.backoff.on_probe(now_, backoff_bounds_);
     if (origin.is_rationed) origin.ration.take(now_, ration_interval(origin));
     const bool is_refill = origin.pool.waiters() == 0 && origin.warm_target <= origin.pool.ready();
-    if (is_refill) origin.refill.take(now_, ration_interval(origin));
+    if (is_refill) {
+        connection.is_refill = true;
+        origin.refill.take(now_, ration_interval(origin));
+    }
     ++origin.counters->opened;
     arm(connection, timed_kind::dial, connection.dial.deadline());
     emit({.kind = action_kind::dial, .connection = id, .origin = origin.id});
@@ -188,9 +191,10 @@ void implementation::on_ready(time_point now, connection_id name, const ready_fa
     if (pool.learn_idle_timeout)
         idle = std::min(idle, origin.idle_closes.limit(now_).value_or(idle));
     connection->idle_timeout = jittered(idle, pool.jitter, random_);
-    connection->retire_at = base::after(now_, jittered(pool.max_lifetime, pool.jitter, random_));
+    watch_lifetime(*connection, jittered(pool.max_lifetime, pool.jitter, random_));
     connection->idle_since = now_;
     origin.pool.change(tables_, *connection, connection_event::ready);
+    note_refill(*connection);
     touch(origin);
     offer(*connection);
     if (facts.is_multiplexed) {  // those it replaces get no more
@@ -230,6 +234,7 @@ void implementation::fail_dial(connection_record& connection, dial_failure failu
 void implementation::after_dial_failure(origin_record& origin, dial_failure failure,
                                         time_point began) {
     origin.wants_spare = false;  // the next exchange may want it again
+    origin.has_lost_one = false;
     end_warm_ups(origin, wait_failure::dial);
     const bool no_descriptor = failure == dial_failure::descriptor_limit;
     if (no_descriptor && limits_.used() != 0) return begin_ceiling();
@@ -320,6 +325,7 @@ void implementation::forget(connection_record& connection, close_reason reason) 
     scheduler_.remove(connection.id);
     deadlines_.remove(connection.timer);
     deadlines_.remove(connection.silent_timer);
+    deadlines_.remove(connection.leave_timer);
     if (connection.is_slow_dial) --origin.slow_dials;
     tables_.by_use.remove(connection.use);
     while (!connection.assigned.empty()) detach(connection, connection.assigned.front());

@@ -6,8 +6,9 @@
 // the ring of actions at once; nothing outside is called.
 //
 // Sources: pool_core.cpp exchanges; pool_streams.cpp multiplexed connections; pool_dials.cpp dials
-// and handshakes; pool_upkeep.cpp deadlines, warm-up, leases and the end; pool_overload.cpp origins
-// that answer nobody in time; pool_report.cpp statistics and the full scan.
+// and handshakes; pool_refill.cpp dials nobody waits for; pool_upkeep.cpp deadlines, warm-up,
+// leases and the end; pool_overload.cpp origins that answer nobody in time; pool_report.cpp
+// statistics and the full scan.
 #pragma once
 
 #include <memory>
@@ -24,6 +25,7 @@
 #include "core/origin_pool.hpp"
 #include "core/pool_core.hpp"
 #include "core/queue_watch.hpp"
+#include "core/recent_peak.hpp"
 #include "core/records.hpp"
 
 namespace hearth::core {
@@ -49,6 +51,7 @@ struct origin_record {
     std::uint64_t answered = 0;   ///< Of these, to a live caller.
     bool is_touched = false;
     bool is_rationed = false;  ///< It answers nobody in time, and somebody waits.
+    recent_peak used;          ///< Connections that carry exchanges.
     answer_history answers;
     // The rest.
     origin_settings settings;
@@ -63,6 +66,7 @@ struct origin_record {
     bool is_multiplexed = false;                 ///< As the last connection was.
     bool is_protocol_known = true;               ///< One came up, or there is only one protocol.
     bool has_to_prove_itself = false;            ///< Its last connections answered nobody.
+    bool has_lost_one = false;                   ///< That it had use for, to a GOAWAY.
     bool wants_spare = false;                    ///< Another connection before it is needed.
     std::uint32_t slow_dials = 0;
     duration flight_wait{};         ///< From ClientHello to the server's flight, a low estimate.
@@ -211,6 +215,11 @@ private:
     [[nodiscard]] std::uint32_t room_to_make(const origin_record& origin) const;
     [[nodiscard]] std::uint32_t dials_allowed(const origin_record& origin) const;
     [[nodiscard]] time_point refill_at(const origin_record& origin) const;
+    [[nodiscard]] std::uint32_t refill_target(const origin_record& origin) const;
+    [[nodiscard]] bool is_short(const origin_record& origin) const;
+    void watch_lifetime(connection_record& connection, duration lifetime);
+    void note_refill(connection_record& connection);
+    void note_goaway(origin_record& origin);
     [[nodiscard]] demand demand_of(const origin_record& origin) const;
     void balance(origin_record& origin);
     void hand_out();

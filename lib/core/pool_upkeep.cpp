@@ -37,6 +37,12 @@ void implementation::on_due(const timed& what) {
             connection.timer = 0;
             return close(connection, close_reason::drain_limit);
         }
+        case timed_kind::leave: {
+            connection_record& connection = tables_.connections.at(what.index);
+            connection.leave_timer = 0;
+            origin_of(connection).pool.leave(connection);
+            return touch(origin_of(connection));
+        }
         case timed_kind::silent: {
             connection_record& connection = tables_.connections.at(what.index);
             connection.silent_timer = 0;
@@ -97,6 +103,7 @@ void implementation::balance(origin_record& origin) {
     end_warm_ups(origin, wait_failure::none);
     if (is_draining_) wind_down(origin);
     ration(origin);
+    if (origin.has_lost_one && !is_short(origin)) origin.has_lost_one = false;
     const demand wanted = demand_of(origin);
     limits_.set_demand(origin.id.index, wanted.for_waiters, wanted.in_all);
 
@@ -167,17 +174,6 @@ std::uint32_t implementation::dials_allowed(const origin_record& origin) const {
     most += origin.slow_dials;
     const std::int64_t coming = origin.pool.coming();
     return most > coming ? static_cast<std::uint32_t>(most - coming) : 0;
-}
-
-// When `min_ready` calls for a dial, `never` if it does not: one at a time, at a tenth of a core,
-// behind all others, and of what is free only. Asking for leases would close what rests elsewhere,
-// which would then be refilled in turn.
-time_point implementation::refill_at(const origin_record& origin) const {
-    if (origin.pool.ready() >= settings_.pool.min_ready || is_draining_) return base::never;
-    const time_point last = origin.answers.last_answer();
-    const bool is_used = last != time_point::min() && now_ - last <= settings_.pool.max_lifetime;
-    if (!is_used || origin.pool.coming() != 0 || !limits_.has_lease()) return base::never;
-    return std::max(origin.refill.next(), now_);
 }
 
 implementation::demand implementation::demand_of(const origin_record& origin) const {

@@ -56,6 +56,8 @@ struct connection_record {
     bool is_multiplexed = false;
     bool is_in_doubt = false;  ///< It may be dead: it gets no new exchange.
     bool is_useless = false;   ///< Counted as one that answered nobody.
+    bool is_leaving = false;   ///< Its lifetime is nearly over.
+    bool is_refill = false;    ///< Nobody waited for its dial.
     close_reason retire_reason = close_reason::not_reusable;
     base::list_links origin_links;
     base::index_list assigned;
@@ -67,8 +69,9 @@ struct connection_record {
     base::time_point retire_at = base::never;
     // The rest.
     base::list_links shared_links;
-    std::uint64_t number = 0;          ///< Of its dial, counting all of this pool's.
-    base::time_point connect_began{};  ///< Of the last attempt.
+    base::deadline_handle leave_timer = 0;  ///< When it becomes `is_leaving`.
+    std::uint64_t number = 0;               ///< Of its dial, counting all of this pool's.
+    base::time_point connect_began{};       ///< Of the last attempt.
     /// Its ClientHello left, and the server's flight is awaited.
     base::time_point hello_at = base::time_point::min();
     base::duration handshake_cpu{};
@@ -149,6 +152,7 @@ enum class timed_kind : std::uint8_t {
     dial,
     idle,
     drain,
+    leave,
     silent,
     waiter,
     origin,

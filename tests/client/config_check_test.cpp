@@ -57,6 +57,7 @@ const bad_config out_of_range[] = {
     {"http2.max_connections", [](config& c) { c.http2.max_connections = 0; }},
     {"http2.assumed_streams", [](config& c) { c.http2.assumed_streams = 1001; }},
     {"http2.reset_burst", [](config& c) { c.http2.reset_burst = 1'000'001; }},
+    {"pool.replace_ahead", [](config& c) { c.pool.replace_ahead = milliseconds(0); }},
     {"http2.reset_rate", [](config& c) { c.http2.reset_rate = 1'000'001; }},
     {"http2.max_header_bytes", [](config& c) { c.http2.max_header_bytes = 1023; }},
     {"http2.max_header_count", [](config& c) { c.http2.max_header_count = 7; }},

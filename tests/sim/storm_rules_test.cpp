@@ -116,6 +116,22 @@ TEST(StormRulesTest, BurstAfterARestartNeedsConnectionsKeptReady) {
     EXPECT_LT(burst(s), 0.99);
 }
 
+// What is in use is replaced before its lifetime ends, and what is not in use is not: nobody waits
+// while all connections go within a second.
+TEST(StormRulesTest, LifetimesUnderLoadNeedReplacementsAhead) {
+    storm_settings s = protected_storm(400us);
+    s.costs.round_trip = 10ms;  // of a call; a dial takes two
+    s.first_answer = 15ms;
+    s.deadline = 16ms;
+    s.pool.pool.max_lifetime = 15s;
+    s.length = 17s;
+    const outcome replaced = play(s);
+    EXPECT_EQ(replaced.goodput, 1.0);
+    EXPECT_LE(replaced.handshakes, 50U) << "some 38 of the 100 are in use at once";
+    s.pool.pool.replace_ahead.reset();
+    EXPECT_LT(play(s).goodput, 0.999);
+}
+
 // Tickets resume: what a restart costs is less.
 TEST(StormRulesTest, RestartNeedsTickets) {
     storm_settings s = restarted(200us);

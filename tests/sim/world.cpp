@@ -31,6 +31,11 @@ void draw_idle(pool_config& pool, base::prng& random) {
     const std::uint32_t most = pool.max_idle_per_origin.value_or(pool.min_ready);
     pool.min_ready = std::min(pool.min_ready, most);
     if (random.below(3) == 0) pool.idle_order = idle_order::least_recent;
+    const milliseconds ahead[] = {1ms, 20ms, 5000ms};
+    if (random.below(4) == 0)
+        pool.replace_ahead.reset();
+    else
+        pool.replace_ahead = ahead[random.below(3)];
     pool.learn_idle_timeout = false;  // the checks do not know what peers have taught
 }
 

@@ -236,6 +236,7 @@ private:
     // The mirror and its checks (world_checks.cpp).
     void apply(const core::action& a);
     void apply_dial(const core::action& a);
+    [[nodiscard]] bool may_leave(std::uint32_t origin) const;
     void apply_connect(const core::action& a);
     void apply_step(const core::action& a);
     void apply_assign(const core::action& a);

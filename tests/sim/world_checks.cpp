@@ -181,12 +181,26 @@ void world::apply_dial(const action& a) {
     const std::uint32_t warm_missing = origin.warm_wanted > ready ? origin.warm_wanted - ready : 0;
     // One multiplexed connection may come up before it is needed.
     const std::uint32_t spare = origin.streams == 1 ? 0 : 1;
-    const std::uint32_t refill = ready < settings_.pool.pool.min_ready ? 1 : 0;
+    const bool is_refill = ready < settings_.pool.pool.min_ready || may_leave(c.origin);
+    const std::uint32_t refill = is_refill ? 1 : 0;
     require(++origin.coming <= std::max({origin.waiting, warm_missing, spare, refill}),
             "dials in progress never exceed what waits for them");
     require(!is_draining_ || origin.waiting >= origin.coming, "a draining pool dials for waiters");
     ++totals_.dials;
     start_dial(a.connection);
+}
+
+// Whether a connection of that origin may be near the end of its lifetime.
+bool world::may_leave(std::uint32_t origin) const {
+    const pool_config& pool = settings_.pool.pool;
+    if (!pool.replace_ahead) return false;
+    const auto shortest =
+        std::chrono::duration_cast<duration>(pool.max_lifetime * (1 - pool.jitter));
+    const duration ahead = std::min<duration>(*pool.replace_ahead, shortest / 4);
+    return std::ranges::any_of(connection_table_, [&](const mirror_connection& c) {
+        return c.phase == mirror_phase::ready && c.origin == origin &&
+               now_ >= c.ready_at + shortest - ahead;
+    });
 }
 
 void world::apply_connect(const action& a) {
