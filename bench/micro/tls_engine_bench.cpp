@@ -2,12 +2,14 @@
 // over plain memory BIOs, with the same trust, names and sessions. The time is the client's CPU
 // time alone; the server works while the watch stands still.
 //
-// Full and resumed handshakes (TLS 1.3, ECDSA P-256, chain of two), 256 KiB of 16 KiB records each
-// way, and a small exchange (300 octets out, 500 in) with the buffers given back in between.
+// Full and resumed handshakes (TLS 1.3, ECDSA P-256, chain of two), full ones whose chain is
+// remembered, 256 KiB of 16 KiB records each way, and a small exchange (300 octets out, 500 in)
+// with the buffers given back in between.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <memory>
@@ -72,9 +74,11 @@ public:
     struct shared {
         tls_settings settings = support::settings_with();
         tls_session_cache cache{8};
+        tls_chain_cache chains{std::chrono::minutes(5)};
     };
 
-    explicit engine_client(shared& common, bool resumes) : engine_(with_cache(common, resumes)) {}
+    explicit engine_client(shared& common, bool resumes, bool remembers = false)
+        : engine_(with_cache(common, resumes, remembers)) {}
 
     bool step(std::string_view input) {
         engine_.receive(octets(input));
@@ -102,13 +106,21 @@ public:
     [[nodiscard]] bool resumed() const { return engine_.resumed(); }
 
 private:
-    static tls_settings with_cache(shared& common, bool resumes) {
+    static tls_settings with_cache(shared& common, bool resumes, bool remembers) {
         tls_settings settings = common.settings;
         if (resumes) settings.sessions = &common.cache;
+        if (remembers) settings.chains = &common.chains;
         return settings;
     }
 
     tls_engine engine_;
+};
+
+// The chain of the server was verified before.
+class remembering_client : public engine_client {
+public:
+    explicit remembering_client(shared& common, bool resumes)
+        : engine_client(common, resumes, true) {}
 };
 
 class bare_client {
@@ -288,6 +300,7 @@ void small_exchange(benchmark::State& state) {
 
 BENCHMARK(handshake<engine_client, false>)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(handshake<bare_client, false>)->UseManualTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(handshake<remembering_client, false>)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(handshake<engine_client, true>)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(handshake<bare_client, true>)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(decrypt<engine_client>)->UseManualTime()->Unit(benchmark::kMicrosecond);

@@ -58,6 +58,7 @@ shard::shard(asio::any_io_executor executor, shard_settings settings)
       core_(core_settings(config_), settings_.seed, settings_.leases),
       resolver_(io::make_resolver(executor_, config_.dns)),
       sessions_(config_.tls.tickets_per_origin),
+      chains_(config_.tls.remember_chains.value_or(std::chrono::seconds{0})),
       receive_buffer_(config_.io.receive_buffer),
       load_(config_.shed),
       random_(~settings_.seed) {}

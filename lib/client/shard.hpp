@@ -38,6 +38,7 @@
 #include "io/readiness_set.hpp"
 #include "io/resolver.hpp"
 #include "io/timer.hpp"
+#include "proto/tls_chain_cache.hpp"
 #include "proto/tls_session_cache.hpp"
 
 namespace hearth::detail {
@@ -309,6 +310,7 @@ private:
     std::shared_ptr<io::readiness_set> sockets_;
     std::optional<io::timer> timer_;
     proto::tls_session_cache sessions_;
+    proto::tls_chain_cache chains_;
     proto::work_buffers work_;
     std::vector<std::byte> receive_buffer_;
     std::vector<std::byte> file_buffer_;    // made at first use

@@ -201,6 +201,7 @@ void shard::begin_handshake(link& l) {
         settings.host = key.origin.host;
         settings.port = key.origin.port;
         settings.sessions = &sessions_;
+        if (config_.tls.remember_chains) settings.chains = &chains_;
         settings.offer_http2 = key.protocol != protocol_policy::http1_only;
         tls = std::make_unique<proto::tls_engine>(settings);
     }

@@ -12,6 +12,7 @@
 #include "proto/memory_bio.hpp"
 #include "proto/openssl_error.hpp"
 #include "proto/openssl_ptr.hpp"
+#include "proto/tls_chain_cache_impl.hpp"
 #include "proto/tls_hooks.hpp"
 #include "proto/tls_profile_impl.hpp"
 #include "proto/tls_session_cache_impl.hpp"
@@ -134,6 +135,7 @@ tls_engine::implementation::implementation(const tls_settings& settings)
         hooks_.profile = profile_->internals().id();
         hooks_.session_key = tls_session_key(settings);
     }
+    if (settings.chains != nullptr) hooks_.chains = &settings.chains->internals();
     bio_.limit_input(max_handshake_input);
     BIO* bio = bio_.make_bio().release();
     SSL_set_bio(ssl(), bio, bio);

@@ -25,6 +25,7 @@
 #include "base/byte_queue.hpp"
 #include "hearth/error.hpp"
 #include "hearth/tls.hpp"
+#include "proto/tls_chain_cache.hpp"
 #include "proto/tls_session_cache.hpp"
 
 namespace hearth::proto {
@@ -35,6 +36,7 @@ struct tls_settings {
     std::uint16_t port = 443;
     bool offer_http2 = false;               ///< ALPN "h2" before "http/1.1"; else "http/1.1" alone.
     tls_session_cache* sessions = nullptr;  ///< Must outlive the engine; null = no resumption.
+    tls_chain_cache* chains = nullptr;      ///< The same; null = every chain is verified in full.
 };
 
 enum class tls_step : std::uint8_t {

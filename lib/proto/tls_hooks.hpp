@@ -8,6 +8,7 @@
 #include <string>
 
 #include "proto/openssl_ptr.hpp"
+#include "proto/tls_chain_cache_impl.hpp"
 #include "proto/tls_session_cache_impl.hpp"
 
 namespace hearth::proto {
@@ -17,7 +18,9 @@ struct tls_hooks {
     std::string rejection;      ///< Why the certificate was refused; empty if it was not.
     /// Where new sessions go, and under what; null: nowhere.
     tls_session_cache::implementation* sessions = nullptr;
-    std::uint64_t profile = 0;
+    /// Where verified chains are remembered; null: nowhere.
+    tls_chain_cache::implementation* chains = nullptr;
+    std::uint64_t profile = 0;  ///< Its number.
     std::string session_key;
 
     void attach(SSL* ssl) { SSL_set_app_data(ssl, this); }

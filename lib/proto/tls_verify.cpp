@@ -1,11 +1,14 @@
 #include "proto/tls_verify.hpp"
 
 #include <algorithm>
+#include <ctime>
 #include <exception>
 
 #include "proto/openssl_error.hpp"
+#include "proto/tls_chain_cache_impl.hpp"
 #include "proto/tls_hooks.hpp"
 #include "proto/tls_profile_impl.hpp"
+#include "proto/tls_session_cache_impl.hpp"
 
 namespace hearth::proto {
 namespace {
@@ -82,8 +85,22 @@ bool chain_has_pin(X509_STORE_CTX* store, const std::vector<spki_digest>& pins) 
     return false;
 }
 
+// Verifies the chain, unless that was done a short while ago. 1 or less than that, as OpenSSL does.
+int verify_chain(X509_STORE_CTX* store, const tls_profile::implementation& profile,
+                 tls_hooks& hooks) {
+    if (hooks.chains == nullptr) return X509_verify_cert(store);
+    const auto what = digest_verification(profile.id(), store);
+    clear_openssl_errors();
+    if (!what) return X509_verify_cert(store);
+    const std::time_t now = openssl_time();
+    if (hooks.chains->restore(*what, store, now)) return 1;
+    const int result = X509_verify_cert(store);
+    if (result == 1) hooks.chains->keep(*what, store, now);
+    return result;
+}
+
 bool verify(X509_STORE_CTX* store, const tls_profile::implementation& profile, tls_hooks& hooks) {
-    if (X509_verify_cert(store) <= 0) {
+    if (verify_chain(store, profile, hooks) <= 0) {
         if (X509_STORE_CTX_get_error(store) == X509_V_OK) {
             X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
         }
