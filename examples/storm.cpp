@@ -418,9 +418,9 @@ int run(const script& plan, clock_type::duration interval, const std::string& fi
     const auto us = [](clock_type::duration d) { return duration<double, std::micro>(d).count(); };
     std::fprintf(
         stderr,
-        "here a full handshake takes the client %.0f us of CPU, a warm call %.0f us; a call "
-        "begins every %.0f us:\nwarm calls are %.0f %% of the CPU, a handshake for each "
-        "would be %.0f %%, and a client that falls into that stays there\n",
+        "here a full handshake takes the client %.0f us of CPU, a warm call %.0f us at the least; "
+        "a call begins every %.0f us:\nwarm calls are %.0f %% of the CPU or some more, a handshake "
+        "for each would be %.0f %%, and a client that falls into that stays there\n",
         us(found.handshake), us(found.call), us(interval), 100 * us(found.call) / us(interval),
         100 * us(found.handshake) / us(interval));
 
