@@ -463,6 +463,30 @@ struct dns_config {
     std::vector<std::string> servers{};
 };
 
+/// Which address of an origin a new connection tries first, of those that work.
+enum class address_balance : std::uint8_t {
+    first_healthy,  ///< The first, in the order of the name service.
+    round_robin,    ///< All in turn.
+    least_loaded,   ///< Of two at random the one with fewer connections.
+};
+
+/// What is remembered of an origin's addresses (those of its proxy, if it has one).
+struct addresses_config {
+    address_balance balance = address_balance::first_healthy;
+    /// An address that refuses, or does not connect before the next one does, is tried last for so
+    /// long; doubles with each time in a row up to `max_rest`, and is shortened by up to a half at
+    /// random. Range 10 ms..1 h. Defaults 1 s and 60 s.
+    milliseconds min_rest{1'000};
+    milliseconds max_rest{60'000};
+    /// An address whose connections lose so many exchanges in a row (broken, or no answer within
+    /// `timeouts.first_byte`) rests too, and its connections are let go. It is back when a trial
+    /// has been answered. Range 1..1,000. None: off. Default 5.
+    std::optional<std::uint32_t> eject_after{5};
+    /// Share of the addresses that may rest for that reason: with more, the fault is elsewhere.
+    /// Range 0..1. Default 0.5.
+    double max_ejected_share = 0.5;
+};
+
 /// Proxies by the scheme of the origin, where the route names none.
 /// `proxies_from_environment` fills it as the environment says; nothing reads it unasked.
 struct proxy_config {
@@ -505,6 +529,7 @@ struct config {
     std::string user_agent{};
     // Performance.
     io_config io{};
+    addresses_config addresses{};
 };
 
 /// All contradictions of a config, a sentence each, naming the field as `pool.max_idle_per_origin`;

@@ -42,6 +42,7 @@ public:
         check_route();
         check_dns();
         check_overrides();
+        check_addresses();
         check_timeouts();
         check_io();
         check_decode();
@@ -79,6 +80,7 @@ private:
     void check_proxy(const std::string& field, const proxy& one);
     void check_dns();
     void check_overrides();
+    void check_addresses();
     void check_override(const name_override& one, const std::string& field);
     void check_timeouts();
     void check_io();
@@ -330,6 +332,21 @@ void checker::check_override(const name_override& one, const std::string& field)
         sentence.append(".addresses has '").append(address).append("', which is no IP address.");
         contradiction(sentence);
     }
+}
+
+void checker::check_addresses() {
+    const addresses_config& addresses = config_.addresses;
+    if (addresses.balance > address_balance::least_loaded) {
+        contradiction("addresses.balance is none of first_healthy, round_robin and least_loaded.");
+    }
+    range<milliseconds>("addresses.min_rest", addresses.min_rest, milliseconds(10), hours(1));
+    range<milliseconds>("addresses.max_rest", addresses.max_rest, milliseconds(10), hours(1));
+    if (addresses.min_rest > addresses.max_rest) {
+        contradiction("addresses.min_rest (" + text_of(addresses.min_rest) +
+                      ") is above addresses.max_rest (" + text_of(addresses.max_rest) + ").");
+    }
+    if (addresses.eject_after) count("addresses.eject_after", *addresses.eject_after, 1, 1000);
+    share("addresses.max_ejected_share", addresses.max_ejected_share, 0.0, 1.0);
 }
 
 void checker::check_timeouts() {

@@ -13,6 +13,7 @@
 #include "base/deadline_queue.hpp"
 #include "base/id.hpp"
 #include "base/time.hpp"
+#include "client/address_race.hpp"
 #include "hearth/response.hpp"
 #include "io/connection_driver.hpp"
 #include "proto/connection.hpp"
@@ -33,11 +34,10 @@ struct link {
     io::connection_driver driver;
     std::unique_ptr<proto::connection> wire;  // once connected
     std::unique_ptr<proto::tunnel> tunnel;    // before that, where there is a proxy
-    std::vector<io::endpoint> addresses;      // once resolved
+    address_race addresses;                   // once resolved
     std::uint64_t resolve_ticket = 0;
     std::string connect_detail;               // what each failed attempt said
     boost::system::error_code connect_error;  // of the last failed attempt
-    std::size_t failed_attempts = 0;
 
     exchange_id exchange;          // HTTP/1.1: the one it carries, dead if none
     std::uint32_t served = 0;      // exchanges assigned so far

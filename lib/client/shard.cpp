@@ -157,13 +157,15 @@ void shard::perform(const core::action& action) {
         case core::action_kind::connect:
             if (link* l = find_link(action.connection)) {
                 advance(*l, phase::connect);
-                l->driver.connect(static_cast<std::uint32_t>(action.value),
-                                  l->addresses[action.value]);
+                const auto attempt = static_cast<std::uint32_t>(action.value);
+                l->driver.connect(attempt, l->addresses.start(attempt));
             }
             break;
         case core::action_kind::cancel_connect:
             if (link* l = find_link(action.connection)) {
-                l->driver.cancel_connect(static_cast<std::uint32_t>(action.value));
+                const auto attempt = static_cast<std::uint32_t>(action.value);
+                l->driver.cancel_connect(attempt);
+                l->addresses.abandon(now_, attempt, random_);
             }
             break;
         case core::action_kind::step: run_slice(action.connection); break;
@@ -235,6 +237,7 @@ void shard::perform_close(const core::action& action) {
     link* l = find_link(action.connection);
     if (l == nullptr) return;
     if (action.reason == close_reason::dial_failed) {
+        l->addresses.fail(now_, random_);
         switch (action.dial) {
             case core::dial_failure::name_timeout:
                 note_dial_failure(*l, phase::name, errc::name_timeout, "");

@@ -49,6 +49,7 @@ class lease_pool;
 struct origin_entry {
     pool_key key;
     std::string name;  // "https://host:port", and the route if there is one
+    std::shared_ptr<core::address_book> addresses;       // made at the first dial, as the next
     std::shared_ptr<const io::socket_settings> sockets;  // made at the first dial
     boost::system::error_code dial_error;                // of the last failed dial
     std::string dial_detail;
@@ -189,6 +190,7 @@ private:
                      std::string detail);
     void note_dial_failure(link& l, phase where, boost::system::error_code error,
                            std::string detail);
+    void note_lost(link& l);
     void advance(link& l, phase where);
 
     // Connections that are usable (shard_link.cpp).

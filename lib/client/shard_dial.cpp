@@ -93,8 +93,9 @@ void shard::dial(connection_id id, origin_id origin) {
     if (entry.dialing++ == 0) entry.dialing_phase = phase::name;
     const pool_key& key = entry.key;
     if (!key.route.unix_path.empty()) {
-        l.addresses = {io::make_unix_endpoint(key.route.unix_path)};
-        if (l.addresses.front().size() == 0) {
+        const io::endpoint peer = io::make_unix_endpoint(key.route.unix_path);
+        l.addresses.set(peer);
+        if (peer.size() == 0) {
             dial_failed(l, core::dial_failure::name_failed, errc::name_failed,
                         "The path of the UNIX socket is longer than the system allows.");
             return;
@@ -138,12 +139,12 @@ void shard::on_resolved(connection_id id, error_code error, std::string detail,
         return;
     }
     if (addresses.size() > max_addresses) addresses.resize(max_addresses);
-    const std::uint16_t port = first_port(key);
+    auto& book = origins_[l->origin.index].addresses;
+    if (!book) book = std::make_shared<core::address_book>(config_.addresses);
+    l->addresses.set(now_, book, addresses, random_);
+    l->addresses.set_port(first_port(key));
     bool families[max_addresses] = {};
-    for (std::size_t i = 0; i < addresses.size(); ++i) {
-        l->addresses.push_back(io::make_tcp_endpoint(addresses[i].to_string(), port));
-        families[i] = addresses[i].is_v6();
-    }
+    for (std::uint32_t i = 0; i < addresses.size(); ++i) families[i] = l->addresses.is_v6(i);
     core_.on_resolved(now_, id, std::span(families, addresses.size()));
 }
 
@@ -153,6 +154,7 @@ void shard::on_connect_result(connection_id id, std::uint32_t attempt, error_cod
         if (l == nullptr || l->connected != base::time_point{}) return;
         if (!error) {
             l->driver.adopt(attempt);
+            l->addresses.win(attempt);
             l->connected = now_;
             core_.on_connected(now_, id, attempt);
             if (needs_tunnel(*l)) {
@@ -170,7 +172,6 @@ void shard::on_connect_result(connection_id id, std::uint32_t attempt, error_cod
 void shard::attempt_failed_to_connect(link& l, std::uint32_t attempt, error_code error) {
     const origin_entry& origin = origins_[l.origin.index];
     const io::endpoint& peer = l.addresses[attempt];
-    ++l.failed_attempts;
     l.connect_error = error;
     if (!l.connect_detail.empty()) l.connect_detail += " ";
     l.connect_detail += describe_attempt(peer, origin.key.route, error);
@@ -179,8 +180,9 @@ void shard::attempt_failed_to_connect(link& l, std::uint32_t attempt, error_code
                     l.connect_detail);
         return;
     }
+    l.addresses.fail(now_, attempt, random_);
     // Each address has ports of its own; a family that the host has no address of lacks none.
-    const bool is_last = l.failed_attempts == l.addresses.size();
+    const bool is_last = l.addresses.all_failed();
     if (is_last && error == boost::system::errc::address_not_available &&
         io::is_out_of_ports(peer, *origin.sockets)) {
         dial_failed(l, core::dial_failure::port_limit, errc::descriptor_limit,
@@ -325,6 +327,7 @@ void shard::become_ready(link& l) {
     origin.dial_error = {};
     origin.dial_detail.clear();
     l.ready = true;
+    l.addresses.ready();
     l.became_ready = now_;
     core::ready_facts facts;
     if (const proto::tls_engine* tls = l.wire->tls()) {
@@ -342,6 +345,16 @@ void shard::become_ready(link& l) {
     l.driver.wait_readable();
 }
 
+/// A connection broke or let an exchange wait too long. When its address is ejected for it, the
+/// other connections to it end with what they carry.
+void shard::note_lost(link& l) {
+    if (!l.addresses.lose(now_, random_)) return;
+    for (const auto& other : links_) {
+        if (!other || !other->ready || !other->addresses.is_with(l.addresses)) continue;
+        core_.on_draining(now_, other->id);
+    }
+}
+
 void shard::note_dial_failure(link& l, phase where, error_code error, std::string detail) {
     origin_entry& origin = origins_[l.origin.index];
     origin.dial_error = error;
@@ -355,6 +368,9 @@ void shard::dial_failed(link& l, core::dial_failure failure, error_code error, s
                         : l.resolved == base::time_point{} ? phase::name
                                                            : phase::connect;
     note_dial_failure(l, where, error, std::move(detail));
+    const bool is_limit = failure == core::dial_failure::descriptor_limit ||
+                          failure == core::dial_failure::port_limit;
+    if (!is_limit) l.addresses.fail(now_, random_);
     if (l.wire) (void)l.driver.write(l.wire->output());  // an alert, if there is one
     const connection_id id = l.id;
     erase_link(id);

@@ -353,6 +353,7 @@ void shard::on_head(live_exchange& x, link& l, proto::event& e) {
     x.response_begun = true;
     x.head_at = now_;
     core_.on_first_byte(now_, l.id, x.id);
+    l.addresses.answer();
     if (x.stage != exchange_stage::assigned) return;
     if (x.admitted) origins_[x.origin.index].gate->sample(now_, x.assigned);
     if ((x.may_hedge || x.twin.is_valid()) && !settle_hedge(x, x.id, e.head->status)) return;
@@ -450,6 +451,8 @@ void shard::attempt_failed(link& l, errc code, std::string detail, bool lost) {
     const exchange_id id = std::exchange(l.exchange, exchange_id{});
     live_exchange& x = exchanges_[id];
     l.closing = true;
+    // One that was reused may have been closed while it rested, which is nobody's fault.
+    if (!(lost && x.connection_reused)) note_lost(l);
     core_.on_exchange_done(now_, l.id, id, core::exchange_outcome::failed);
     if (x.stage == exchange_stage::detached) {
         end_exchange(id);
@@ -510,6 +513,7 @@ void shard::acquire(const live_exchange& x, bool fresh) {
 void shard::fail_assigned(exchange_id id, error_code error, std::string detail) {
     live_exchange& x = exchanges_[id];
     link& l = *find_link(x.connection);
+    if (error == errc::first_byte_timeout) note_lost(l);
     x.result.failure.bytes_sent = l.driver.bytes_sent - x.sent_before;
     x.result.failure.bytes_received = l.wire->received(id);
     x.result.failure.maybe_processed |= x.result.failure.bytes_sent != 0;

@@ -160,6 +160,7 @@ void shard::stream_failed(link& l, live_exchange& x, const proto::event& e) {
     why.bytes_received = x.received;
     why.maybe_processed |= !e.is_unprocessed && why.bytes_sent != 0;
     if (l.closing) x.shares_failure = std::exchange(l.failure_told, true);
+    if (l.closing && !x.shares_failure) note_lost(l);
     describe_failure(x, code, std::string(e.detail));
     complete_exchange(id, code);
 }

@@ -163,6 +163,11 @@ const bad_config out_of_range[] = {
     {"io.receive_buffer", [](config& c) { c.io.receive_buffer = 1024; }},
     {"io.send_buffer", [](config& c) { c.io.send_buffer = ~0U; }},
     {"io.keepalive_idle", [](config& c) { c.io.keepalive_idle = seconds(0); }},
+    {"addresses.balance", [](config& c) { c.addresses.balance = static_cast<address_balance>(3); }},
+    {"addresses.min_rest", [](config& c) { c.addresses.min_rest = milliseconds(9); }},
+    {"addresses.max_rest", [](config& c) { c.addresses.max_rest = milliseconds::max(); }},
+    {"addresses.eject_after", [](config& c) { c.addresses.eject_after = 0; }},
+    {"addresses.max_ejected_share", [](config& c) { c.addresses.max_ejected_share = 1.1; }},
     {"io.keepalive_interval", [](config& c) { c.io.keepalive_interval = seconds(32'768); }},
     {"io.keepalive_count", [](config& c) { c.io.keepalive_count = 128; }},
     {"io.tcp_user_timeout", [](config& c) { c.io.tcp_user_timeout = milliseconds(999); }},
@@ -192,6 +197,11 @@ const bad_config contradictory[] = {
      [](config& c) {
          c.dns.min_ttl = seconds(301);
          c.dns.max_ttl = seconds(300);
+     }},
+    {"addresses.min_rest",
+     [](config& c) {
+         c.addresses.min_rest = milliseconds(20);
+         c.addresses.max_rest = milliseconds(19);
      }},
     {"dns.overrides[1]",
      [](config& c) {

@@ -38,8 +38,9 @@ public:
             (void)::connect(sockets_.back(), generic(), sizeof address_);
         }
     }
+    [[nodiscard]] std::uint16_t port() const { return ntohs(address_.sin_port); }
     [[nodiscard]] std::string url() const {
-        return "http://127.0.0.1:" + std::to_string(ntohs(address_.sin_port)) + "/";
+        return "http://127.0.0.1:" + std::to_string(port()) + "/";
     }
 
 private:

@@ -437,6 +437,95 @@ TEST(ShardDialTest, SecondAddressIsTriedWhenTheFirstRefuses) {
     EXPECT_EQ(result.connection.peer_address, "127.0.0.1:" + std::to_string(origin.port()));
 }
 
+// Addresses that fail.
+
+/// A client of "many.test" at several addresses, and whom it tried to connect to.
+struct many_addresses {
+    std::vector<std::string> tried;  // written on the client's thread, while `send` waits
+
+    config values(std::vector<std::string> addresses) {
+        config result = one_thread();
+        result.dns.overrides = {{"many.test", 0, std::move(addresses)}};
+        result.dns.attempt_delay = 20ms;
+        result.io.before_connect = [this](int, std::string_view peer) -> error_code {
+            tried.emplace_back(peer.substr(0, peer.rfind(':')));
+            return {};
+        };
+        return result;
+    }
+    /// One exchange on a connection of its own.
+    static request closing(std::uint16_t port) {
+        request what = get("http://many.test:" + std::to_string(port) + "/d/0");
+        what.headers.set("connection", "close");
+        return what;
+    }
+};
+
+TEST(ShardDialTest, AddressThatRefusedIsNotTriedFirstAgain) {
+    testing::origin origin(plaintext());
+    many_addresses many;
+    client subject(many.values({"127.0.0.2", "127.0.0.1"}));
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(subject.send(many.closing(origin.port())).status, 200U);
+    }
+    EXPECT_EQ(many.tried,
+              (std::vector<std::string>{"127.0.0.2", "127.0.0.1", "127.0.0.1", "127.0.0.1"}));
+}
+
+TEST(ShardDialTest, SilentAddressCostsOneDialItsDelay) {
+    deaf_listener deaf(0);
+    deaf.fill();
+    testing::origin_options options = plaintext();
+    options.listen.bind_address = "127.0.0.2";
+    options.listen.port = deaf.port();
+    testing::origin origin(options);
+    many_addresses many;
+    client subject(many.values({"127.0.0.1", "127.0.0.2"}));
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(subject.send(many.closing(origin.port())).status, 200U);
+    }
+    EXPECT_EQ(many.tried,
+              (std::vector<std::string>{"127.0.0.1", "127.0.0.2", "127.0.0.2", "127.0.0.2"}));
+}
+
+TEST(ShardDialTest, AddressesShareTheConnectionsIfAsked) {
+    testing::origin_options options = plaintext();
+    options.listen.bind_address = "0.0.0.0";
+    testing::origin origin(options);
+    many_addresses many;
+    config values = many.values({"127.0.0.1", "127.0.0.2", "127.0.0.3"});
+    values.addresses.balance = address_balance::round_robin;
+    client subject(values);
+    for (int i = 0; i < 6; ++i) {
+        EXPECT_EQ(subject.send(many.closing(origin.port())).status, 200U);
+    }
+    EXPECT_EQ(many.tried, (std::vector<std::string>{"127.0.0.1", "127.0.0.2", "127.0.0.3",
+                                                    "127.0.0.1", "127.0.0.2", "127.0.0.3"}));
+}
+
+TEST(ShardDialTest, AddressThatLosesExchangesIsLeft) {
+    testing::origin origin(plaintext());
+    testing::listen_options listen = plaintext_listen();
+    listen.bind_address = "127.0.0.2";
+    listen.port = origin.port();
+    testing::raw_origin broken(
+        listen, testing::script{testing::expect_octets(1), testing::send("HTTP/1.1 oops\r\n\r\n"),
+                                testing::close()});
+    many_addresses many;
+    config values = many.values({"127.0.0.2", "127.0.0.1"});
+    values.addresses.eject_after = 3;
+    client subject(values);
+    int lost = 0;
+    for (int i = 0; i < 6; ++i) {
+        error_code error;
+        (void)subject.send(many.closing(origin.port()), error);
+        lost += error ? 1 : 0;
+    }
+    EXPECT_EQ(lost, 3);
+    EXPECT_EQ(many.tried.back(), "127.0.0.1");
+    EXPECT_EQ(subject.send(many.closing(origin.port())).status, 200U);
+}
+
 // A name server of the test, run by a thread of its own.
 struct name_service {
     asio::io_context context;

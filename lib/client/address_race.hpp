@@ -1,0 +1,80 @@
+// address_race: the addresses of one dial in the order they are tried, and what their race tells
+// the origin's address book. Part of a link; afterwards it holds the address the link is connected
+// to. Attempts are indices into the order.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/prng.hpp"
+#include "base/time.hpp"
+#include "core/address_book.hpp"
+#include "io/endpoint.hpp"
+#include "io/resolver.hpp"
+
+namespace hearth::detail {
+
+class address_race {
+public:
+    address_race() = default;
+    ~address_race() { release(); }
+    address_race(const address_race&) = delete;
+    address_race& operator=(const address_race&) = delete;
+
+    /// One way only, about which nothing is remembered.
+    void set(const io::endpoint& only);
+    /// Those of a name, in the order that the book says.
+    void set(base::time_point now, std::shared_ptr<core::address_book> book,
+             const io::address_list& all, base::prng& random);
+    void set_port(std::uint16_t port);
+
+    [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    [[nodiscard]] const io::endpoint& operator[](std::uint32_t attempt) const {
+        return entries_[attempt].where;
+    }
+    [[nodiscard]] bool is_v6(std::uint32_t attempt) const { return entries_[attempt].is_v6; }
+
+    // The race.
+    const io::endpoint& start(std::uint32_t attempt);
+    void fail(base::time_point now, std::uint32_t attempt, base::prng& random);
+    [[nodiscard]] bool all_failed() const { return failed_ == entries_.size(); }
+    void win(std::uint32_t attempt);
+    /// One that was under way is given up; overtaken, if it was begun before the winner.
+    void abandon(base::time_point now, std::uint32_t attempt, base::prng& random);
+    /// The dial has failed: whatever was under way, or the winner's handshake.
+    void fail(base::time_point now, base::prng& random);
+
+    // The winner.
+    void ready();
+    void answer();
+    /// An exchange was lost on it. True: its address is ejected.
+    [[nodiscard]] bool lose(base::time_point now, base::prng& random);
+    /// Connected to the same address of the same origin.
+    [[nodiscard]] bool is_with(const address_race& other) const {
+        return book_ == other.book_ && held_ == other.held_ && is_held();
+    }
+
+private:
+    static constexpr std::uint32_t no_attempt = 0xffffffff;
+
+    struct entry {
+        io::endpoint where;
+        std::string name;
+        bool is_v6 = false;
+        bool is_running = false;
+    };
+    [[nodiscard]] bool is_held() const {
+        return book_ != nullptr && held_ != core::address_book::no_slot;
+    }
+    void release();
+
+    std::shared_ptr<core::address_book> book_;
+    core::address_book::slot held_ = core::address_book::no_slot;
+    std::vector<entry> entries_;
+    std::size_t failed_ = 0;
+    std::uint32_t winner_ = no_attempt;
+};
+
+}  // namespace hearth::detail

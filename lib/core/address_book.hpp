@@ -1,0 +1,101 @@
+// address_book: what is known of the addresses of one origin, and the order in which a dial tries
+// them.
+//
+// Theory. A race over addresses (RFC 8305) finds one that works, but each dial pays for the dead
+// ones before it anew. So failures are remembered: an address that refused, or let others overtake
+// it, rests for a pause that doubles with each failure in a row, up to a maximum, less up to half
+// of it at random. Those that rest are tried last, never left out: when all of them rest the race
+// is as good as without a memory. When a pause is over, one dial tries the address first while the
+// others still avoid it, so one dial per pause pays for it at most. A success ends it all.
+//
+// Who is first among the others is for `address_balance` to say, within the family of the first
+// healthy address; the families alternate behind it (RFC 8305 4).
+//
+// An address whose connections lose so many exchanges in a row rests too and is said to be ejected:
+// the caller lets go of its connections. Only so large a share of the addresses is ejected, because
+// the fault is then likely somewhere else, and the others could not carry the load.
+//
+// Addresses are named by octets that mean nothing here. Called by the shard, one book per origin. A
+// slot is an address that somebody holds: it does not change hands meanwhile.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/prng.hpp"
+#include "base/time.hpp"
+#include "hearth/config.hpp"
+
+namespace hearth::core {
+
+class address_book {
+public:
+    using slot = std::uint32_t;
+    static constexpr slot no_slot = 0xffffffff;
+    /// Entries are forgotten beyond this, those that nobody holds or names first.
+    static constexpr std::size_t max_entries = 128;
+
+    struct address {
+        std::string name;
+        bool is_v6 = false;
+    };
+
+    explicit address_book(const addresses_config& settings) : settings_(settings) {}
+
+    /// The name service says that these are all there are. True: one that somebody holds is not
+    /// among them any more.
+    bool update(base::time_point now, std::span<const address> all);
+    /// In which order to try them, as indices. The first is held by the caller from now on.
+    [[nodiscard]] std::vector<std::uint32_t> order(base::time_point now,
+                                                   std::span<const address> all,
+                                                   base::prng& random);
+    /// The caller holds this one as well.
+    [[nodiscard]] slot hold(std::string_view name);
+    void release(slot held);
+
+    // Facts.
+    /// It refused, was overtaken in the race or did not finish its handshake.
+    void on_failed(base::time_point now, std::string_view name, base::prng& random);
+    void on_ready(slot held);
+    void on_answer(slot held);
+    /// A connection to it lost an exchange. True: that was one too many, it is ejected.
+    [[nodiscard]] bool on_lost(base::time_point now, slot held, base::prng& random);
+
+    [[nodiscard]] bool is_resting(base::time_point now, std::string_view name) const;
+    /// The name service still has it.
+    [[nodiscard]] bool is_current(slot held) const { return entries_[held].is_current; }
+    /// How many hold it.
+    [[nodiscard]] std::uint32_t load(std::string_view name) const;
+    [[nodiscard]] std::size_t size() const { return entries_.size() - free_.size(); }
+
+private:
+    struct entry {
+        std::string name;
+        std::uint32_t load = 0;
+        std::uint32_t failures = 0;  // in a row
+        std::uint32_t lost = 0;      // exchanges, in a row
+        base::time_point rests_until = base::time_point::min();
+        bool is_v6 = false;
+        bool is_current = false;
+        bool is_tried = false;  // by one dial, while it rests for the others
+        bool is_free = false;
+    };
+    [[nodiscard]] slot find(std::string_view name) const;
+    slot find_or_add(const address& one);
+    void forget_unused(base::time_point now);
+    [[nodiscard]] std::uint32_t choose(std::span<const std::uint32_t> healthy,
+                                       std::span<const slot> slots, base::prng& random);
+    void rest(base::time_point now, entry& one, base::prng& random);
+    static void recover(entry& one);
+    [[nodiscard]] bool may_eject(base::time_point now) const;
+
+    const addresses_config settings_;
+    std::vector<entry> entries_;
+    std::vector<slot> free_;
+    std::uint64_t turn_ = 0;  // of round robin
+};
+
+}  // namespace hearth::core

@@ -1,0 +1,247 @@
+#include "core/address_book.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace hearth::core {
+namespace {
+
+using namespace std::chrono_literals;
+using base::time_point;
+
+constexpr time_point t0{1h};
+
+struct book_test {
+    explicit book_test(const addresses_config& settings = {}) : book(settings) {}
+
+    /// The names in the order in which a dial tries them.
+    std::vector<std::string> order(time_point now, const std::vector<address_book::address>& all) {
+        book.update(now, all);
+        std::vector<std::string> names;
+        for (const std::uint32_t i : book.order(now, all, random)) names.push_back(all[i].name);
+        return names;
+    }
+    std::string first(time_point now, const std::vector<address_book::address>& all) {
+        return order(now, all).front();
+    }
+    void fail(time_point now, const std::string& name) { book.on_failed(now, name, random); }
+    /// Loses exchanges of a connection to it; true if the last of them ejected it.
+    bool lose(time_point now, const std::string& name, int count) {
+        const address_book::slot held = book.hold(name);
+        bool is_ejected = false;
+        for (int i = 0; i < count; ++i) is_ejected = book.on_lost(now, held, random);
+        book.release(held);
+        return is_ejected;
+    }
+
+    address_book book;
+    base::prng random{1};
+};
+
+using names = std::vector<std::string>;
+const std::vector<address_book::address> three = {{"a"}, {"b"}, {"c"}};
+const std::vector<address_book::address> both = {{"A", true}, {"a"}, {"B", true}, {"b"}};
+
+addresses_config balanced(address_balance balance) {
+    addresses_config settings;
+    settings.balance = balance;
+    return settings;
+}
+
+TEST(AddressBookTest, KeepsTheOrderOfTheNameServiceByDefault) {
+    book_test t;
+    EXPECT_EQ(t.order(t0, three), (names{"a", "b", "c"}));
+    EXPECT_EQ(t.order(t0, both), (names{"A", "a", "B", "b"}));
+    EXPECT_EQ(t.book.load("a"), 1U) << "the first is held";
+    EXPECT_EQ(t.book.load("b"), 0U);
+}
+
+TEST(AddressBookTest, FailedAddressIsTriedLastButTried) {
+    book_test t;
+    (void)t.order(t0, three);
+    t.fail(t0, "a");
+    EXPECT_EQ(t.order(t0, three), (names{"b", "c", "a"}));
+    EXPECT_TRUE(t.book.is_resting(t0, "a"));
+    t.fail(t0 + 1ms, "b");
+    t.fail(t0 + 2ms, "c");
+    EXPECT_EQ(t.order(t0 + 3ms, three).size(), 3U) << "a race without a memory";
+}
+
+TEST(AddressBookTest, DeadFamilyGoesBehindTheOther) {
+    book_test t;
+    (void)t.order(t0, both);
+    t.fail(t0, "A");
+    t.fail(t0, "B");
+    EXPECT_EQ(t.first(t0, both), "a");
+    EXPECT_EQ(t.order(t0, both)[1], "b");
+}
+
+TEST(AddressBookTest, RestDoublesUpToTheMaximumLessUpToAHalf) {
+    addresses_config settings;
+    settings.min_rest = 100ms;
+    settings.max_rest = 350ms;
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+        book_test t(settings);
+        t.random = base::prng(seed);
+        time_point now = t0;
+        for (const auto pause : {100ms, 200ms, 350ms, 350ms}) {
+            (void)t.order(now, three);
+            t.fail(now, "a");
+            EXPECT_TRUE(t.book.is_resting(now + pause / 2 - 1ms, "a"));
+            EXPECT_FALSE(t.book.is_resting(now + pause, "a"));
+            now += pause;
+        }
+    }
+}
+
+TEST(AddressBookTest, AWaveOfFailuresCountsOnce) {
+    addresses_config settings;
+    settings.min_rest = 100ms;
+    book_test t(settings);
+    (void)t.order(t0, three);
+    for (int i = 0; i < 10; ++i) t.fail(t0, "a");
+    EXPECT_FALSE(t.book.is_resting(t0 + 100ms, "a"));
+}
+
+TEST(AddressBookTest, AfterTheRestOneDialTriesItAndTheOthersFollowASuccess) {
+    book_test t;
+    (void)t.order(t0, three);
+    t.fail(t0, "b");
+    EXPECT_EQ(t.first(t0 + 1s, three), "b");
+    EXPECT_EQ(t.order(t0 + 1s, three), (names{"a", "c", "b"})) << "it has not told yet";
+    t.book.on_ready(t.book.hold("b"));
+    EXPECT_EQ(t.order(t0 + 1s, three), (names{"a", "b", "c"}));
+}
+
+TEST(AddressBookTest, TrialThatFailsMakesTheRestLonger) {
+    book_test t;
+    (void)t.order(t0, three);
+    t.fail(t0, "a");
+    ASSERT_EQ(t.first(t0 + 1s, three), "a");
+    t.fail(t0 + 1s, "a");
+    EXPECT_TRUE(t.book.is_resting(t0 + 1999ms, "a"));
+    EXPECT_FALSE(t.book.is_resting(t0 + 3s, "a"));
+}
+
+TEST(AddressBookTest, TrialThatNeverTellsIsRepeated) {
+    book_test t;
+    (void)t.order(t0, three);
+    t.fail(t0, "b");
+    ASSERT_EQ(t.first(t0 + 1s, three), "b");
+    EXPECT_EQ(t.first(t0 + 1999ms, three), "a");
+    EXPECT_EQ(t.first(t0 + 2s, three), "b");
+}
+
+TEST(AddressBookTest, RoundRobinTakesTheHealthyOfTheFirstFamilyInTurn) {
+    book_test t(balanced(address_balance::round_robin));
+    names seen;
+    for (int i = 0; i < 4; ++i) seen.push_back(t.first(t0, both));
+    EXPECT_EQ(seen, (names{"A", "B", "A", "B"}));
+    EXPECT_FALSE(t.order(t0, both)[1] == "B") << "the families alternate";
+    book_test u(balanced(address_balance::round_robin));
+    (void)u.order(t0, three);
+    u.fail(t0, "b");
+    for (int i = 0; i < 6; ++i) EXPECT_NE(u.first(t0, three), "b");
+}
+
+TEST(AddressBookTest, LeastLoadedSpreadsConnections) {
+    book_test t(balanced(address_balance::least_loaded));
+    for (int i = 0; i < 300; ++i) (void)t.order(t0, three);
+    for (const auto& one : three) {
+        EXPECT_GE(t.book.load(one.name), 90U);
+        EXPECT_LE(t.book.load(one.name), 110U);
+    }
+    // All that is freed at one address comes back to it.
+    const address_book::slot held = t.book.hold("c");
+    for (int i = 0; i < 60; ++i) t.book.release(held);
+    int chosen = 0;
+    for (int i = 0; i < 60; ++i) chosen += t.first(t0, three) == "c" ? 1 : 0;
+    EXPECT_GE(chosen, 30);
+}
+
+TEST(AddressBookTest, LostExchangesInARowEjectWithinTheShare) {
+    book_test t;
+    (void)t.order(t0, three);
+    EXPECT_FALSE(t.lose(t0, "a", 4));
+    t.book.on_answer(t.book.hold("a"));
+    EXPECT_FALSE(t.lose(t0, "a", 4)) << "in a row";
+    EXPECT_TRUE(t.lose(t0, "a", 1));
+    EXPECT_EQ(t.first(t0, three), "b");
+    EXPECT_FALSE(t.lose(t0, "b", 50)) << "two of three are more than a half";
+}
+
+TEST(AddressBookTest, OnlyAddressIsNeverEjected) {
+    book_test t;
+    (void)t.order(t0, {{"a"}});
+    EXPECT_FALSE(t.lose(t0, "a", 50));
+    EXPECT_FALSE(t.book.is_resting(t0, "a"));
+}
+
+TEST(AddressBookTest, EjectionCanBeSwitchedOff) {
+    addresses_config settings;
+    settings.eject_after.reset();
+    book_test t(settings);
+    (void)t.order(t0, three);
+    EXPECT_FALSE(t.lose(t0, "a", 50));
+}
+
+TEST(AddressBookTest, EjectedAddressIsBackWhenItsTrialIsAnswered) {
+    book_test t;
+    (void)t.order(t0, three);
+    ASSERT_TRUE(t.lose(t0, "b", 5));
+    ASSERT_EQ(t.first(t0 + 1s, three), "b");
+    const address_book::slot trial = t.book.hold("b");
+    t.book.on_ready(trial);
+    EXPECT_TRUE(t.book.is_resting(t0 + 1s, "b")) << "connections it always took";
+    t.book.on_answer(trial);
+    EXPECT_FALSE(t.book.is_resting(t0 + 1s, "b"));
+}
+
+TEST(AddressBookTest, EjectedAddressWhoseTrialIsLostIsEjectedAgain) {
+    book_test t;
+    (void)t.order(t0, three);
+    ASSERT_TRUE(t.lose(t0, "b", 5));
+    ASSERT_EQ(t.first(t0 + 1s, three), "b");
+    EXPECT_TRUE(t.lose(t0 + 1s, "b", 1));
+    EXPECT_TRUE(t.book.is_resting(t0 + 1999ms, "b"));
+}
+
+TEST(AddressBookTest, AddressThatLeftIsKeptWhileItIsHeld) {
+    book_test t;
+    (void)t.order(t0, three);
+    const address_book::slot held = t.book.hold("b");
+    EXPECT_TRUE(t.book.update(t0, std::vector<address_book::address>{{"a"}, {"c"}}));
+    EXPECT_FALSE(t.book.is_current(held));
+    EXPECT_EQ(t.book.size(), 3U);
+    t.book.release(held);
+    EXPECT_FALSE(t.book.update(t0, std::vector<address_book::address>{{"a"}, {"c"}}));
+    EXPECT_EQ(t.book.size(), 2U);
+}
+
+TEST(AddressBookTest, RestOutlivesAnAnswerWithoutTheAddress) {
+    book_test t;
+    (void)t.order(t0, three);
+    t.fail(t0, "b");
+    (void)t.order(t0, {{"a"}});
+    EXPECT_EQ(t.order(t0, three).back(), "b");
+}
+
+TEST(AddressBookTest, WhatIsRememberedIsBounded) {
+    book_test t;
+    for (int i = 0; i < 1000; ++i) {
+        const std::string name = std::to_string(i);
+        (void)t.order(t0, {{name}});
+        t.fail(t0, name);
+        const address_book::slot held = t.book.hold(name);
+        t.book.release(held);
+        t.book.release(held);  // what `order` held
+    }
+    EXPECT_LE(t.book.size(), address_book::max_entries + 1);
+}
+
+}  // namespace
+}  // namespace hearth::core
