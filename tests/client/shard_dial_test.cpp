@@ -8,6 +8,8 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <iostream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -18,6 +20,7 @@
 #include "client/scripted.hpp"
 #include "support/dns_server.hpp"
 #include "support/forked.hpp"
+#include "support/network_namespace.hpp"
 
 namespace hearth {
 namespace {
@@ -524,6 +527,40 @@ TEST(ShardDialTest, AddressThatLosesExchangesIsLeft) {
     EXPECT_EQ(lost, 3);
     EXPECT_EQ(many.tried.back(), "127.0.0.1");
     EXPECT_EQ(subject.send(many.closing(origin.port())).status, 200U);
+}
+
+/// Two requests, on connections of their own, to an origin at `dead` and 127.0.0.1: what they
+/// tried, or nothing if one failed.
+std::vector<std::string> dial_dual_stack(const std::string& dead) {
+    testing::origin origin(plaintext());
+    many_addresses many;
+    config values = many.values({dead, "127.0.0.1"});
+    values.dns.attempt_delay = config{}.dns.attempt_delay;
+    client subject(values);
+    for (int i = 0; i < 2; ++i) {
+        const auto began = std::chrono::steady_clock::now();
+        if (subject.send(many.closing(origin.port())).status != 200) return {};
+        const auto took = std::chrono::steady_clock::now() - began;
+        std::cout << dead << ", request " << i + 1 << ": "
+                  << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms"
+                  << '\n'
+                  << std::flush;
+    }
+    return many.tried;
+}
+
+TEST(ShardDialTest, DeadIpv6CostsTheFirstDialOfADualStackHostOneDelay) {
+    constexpr int no_namespace = 77;
+    forked child([&] {
+        if (!enter_network_with_silent_ipv6()) return no_namespace;
+        const std::vector<std::string> silent = {"[fd00::2]", "127.0.0.1", "127.0.0.1"};
+        if (dial_dual_stack("fd00::2") != silent) return 1;
+        const std::vector<std::string> unreachable = {"[fe00::2]", "127.0.0.1", "127.0.0.1"};
+        return dial_dual_stack("fe00::2") == unreachable ? 0 : 2;
+    });
+    const int result = child.result();
+    if (result == no_namespace) std::cout << "This system allows no network namespace.\n";
+    EXPECT_TRUE(result == 0 || result == no_namespace) << result;
 }
 
 // A name server of the test, run by a thread of its own.
