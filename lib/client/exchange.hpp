@@ -117,8 +117,9 @@ struct live_exchange {
     std::uint64_t credited = 0;  // of these, given back to the stream's window
     std::uint64_t written = 0;   // HTTP/2: octets of the request's body when last looked at
     std::uint32_t stale_retries = 0;
-    bool held = false;      // waits at the gate of its origin
-    bool admitted = false;  // has passed it, and has not told its end
+    bool was_misdirected = false;  // 421 was answered once
+    bool held = false;             // waits at the gate of its origin
+    bool admitted = false;         // has passed it, and has not told its end
     core::breaker::ticket ticket;
     bool is_hedge = false;   // began as one
     bool may_hedge = false;  // its answer teaches the origin's hedging

@@ -213,6 +213,7 @@ private:
     void on_pong(link& l);
     void stream_failed(link& l, live_exchange& x, const proto::event& e);
     bool move_exchange(live_exchange& x, link& l, bool is_unprocessed, bool lost);
+    bool try_elsewhere(live_exchange& x, link& l, const response_head& head);
     bool http2_broke(link& l);
     void fail_streams(link& l, errc code, std::string_view detail);
     void perform_reset(const core::action& action);

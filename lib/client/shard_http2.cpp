@@ -94,7 +94,7 @@ bool shard::on_http2_event(link& l, proto::event& e) {
             if (x != nullptr && x->stage == exchange_stage::assigned) release_body(*x, l);
             return true;
         case proto::event_kind::head:
-            if (x != nullptr) on_head(*x, l, e);
+            if (x != nullptr && !try_elsewhere(*x, l, *e.head)) on_head(*x, l, e);
             return true;
         case proto::event_kind::data:
             if (x == nullptr) return true;
@@ -191,6 +191,21 @@ bool shard::move_exchange(live_exchange& x, link& l, bool is_unprocessed, bool l
     ++x.stale_retries;
     ++origins_[x.origin.index].stale_retries;
     x.result.failure.maybe_processed |= facts.request_reached_kernel;
+    wait_again(x, true);
+    return true;
+}
+
+/// After 421 (Misdirected Request) an exchange is tried once on a fresh connection (RFC 9110
+/// 15.5.20). False: the answer is the caller's.
+bool shard::try_elsewhere(live_exchange& x, link& l, const response_head& head) {
+    if (head.status != 421 || x.was_misdirected || x.stage != exchange_stage::assigned)
+        return false;
+    if (closed_ || x.twin.is_valid() || !x.body.rewind()) return false;
+    x.was_misdirected = true;
+    l.wire->http2()->reset(x.id, proto::h2_error_code::cancel);
+    touch(l);
+    let_go(l, x);
+    core_.on_exchange_done(now_, l.id, x.id, core::exchange_outcome::refused);
     wait_again(x, true);
     return true;
 }

@@ -108,6 +108,34 @@ TEST(ShardHttp2Test, PeerThatRefusesForEverIsAskedAFewTimesOnly) {
     expect_consistent(subject.stats());
 }
 
+std::string misdirected(std::uint32_t stream) {
+    return h2::status(stream, "421") + h2::data(stream, "not here", h2::end_stream);
+}
+
+TEST(ShardHttp2Test, MisdirectedRequestIsTriedOnceOnAFreshConnection) {
+    testing::raw_origin origin(plaintext_listen(), [](std::uint64_t connection) {
+        return peer(connection == 0 ? misdirected(1) : answer(1));
+    });
+    client subject(http2());
+    const awaited_response call = begin_send(subject, post(origin.url("/"), body("what")));
+    EXPECT_FALSE(call.error());
+    EXPECT_EQ(call.value().status, 200U);
+    EXPECT_EQ(call.value().body, "ok");
+    EXPECT_EQ(call.value().attempts, 2U);
+    EXPECT_EQ(subject.stats().total().opened, 2U);
+    expect_consistent(subject.stats());
+}
+
+TEST(ShardHttp2Test, MisdirectedRequestIsAnsweredTheSecondTime) {
+    testing::raw_origin origin(plaintext_listen(), peer(misdirected(1)));
+    client subject(http2());
+    const awaited_response call = begin_send(subject, get(origin.url("/")));
+    EXPECT_FALSE(call.error());
+    EXPECT_EQ(call.value().status, 421U);
+    EXPECT_EQ(call.value().body, "not here");
+    EXPECT_EQ(subject.stats().total().opened, 2U);
+}
+
 TEST(ShardHttp2Test, StreamErrorLeavesTheConnection) {
     testing::raw_origin origin(plaintext_listen(), peer(h2::rst_stream(1, 2) + answer(3)));
     client subject(http2());
