@@ -32,6 +32,7 @@
 #include "hearth/handler.hpp"
 #include "hearth/origin.hpp"
 #include "hearth/request.hpp"
+#include "hearth/reserved_connection.hpp"
 #include "hearth/response.hpp"
 #include "hearth/stats.hpp"
 #include "hearth/throwing.hpp"
@@ -44,6 +45,7 @@ namespace detail {
 class client_state;
 using send_handler = handler_ptr<boost::system::error_code, response>;
 using open_handler = handler_ptr<boost::system::error_code, exchange>;
+using reserve_handler = handler_ptr<boost::system::error_code, reserved_connection>;
 using warm_handler = handler_ptr<boost::system::error_code, std::uint32_t>;
 using stats_handler = handler_ptr<stats>;
 
@@ -51,6 +53,8 @@ HEARTH_API void start_send(const std::shared_ptr<client_state>& state, request w
                            send_handler handler);
 HEARTH_API void start_open(const std::shared_ptr<client_state>& state, request what,
                            open_handler handler);
+HEARTH_API void start_reserve(const std::shared_ptr<client_state>& state, request what,
+                              reserve_handler handler);
 HEARTH_API void start_warm(const std::shared_ptr<client_state>& state, origin where,
                            std::uint32_t count, warm_handler handler);
 HEARTH_API void start_drain(const std::shared_ptr<client_state>& state, done_handler handler);
@@ -106,6 +110,24 @@ public:
                     detail::make_handler<boost::system::error_code, exchange>(std::move(handler)));
             },
             token, state_, std::move(what));
+    }
+
+    /// Takes a connection out of the pool, or dials one, for its owner alone; see
+    /// `reserved_connection`. Of `like` only the origin of its URL, TLS profile, route, deadline
+    /// and priority count. Errors: as of an exchange that finds no connection.
+    template <
+        boost::asio::completion_token_for<void(boost::system::error_code, reserved_connection)>
+            Token = boost::asio::deferred_t>
+    auto async_reserve(request like, Token&& token = Token{}) {
+        return boost::asio::async_initiate<Token,
+                                           void(boost::system::error_code, reserved_connection)>(
+            [](auto handler, std::shared_ptr<detail::client_state> state, request message) {
+                detail::start_reserve(
+                    state, std::move(message),
+                    detail::make_handler<boost::system::error_code, reserved_connection>(
+                        std::move(handler)));
+            },
+            token, state_, std::move(like));
     }
 
     /// Has `count` connections to an origin ready, dialling what is missing (within the limits).

@@ -84,7 +84,9 @@ void start_call(client_state& state, call&& what) {
         state.shards().size() == 1
             ? *state.shards().front()
             : state.shard_of(make_pool_key(what.where.origin, what.what, state.values()));
-    const auto slot = what.send ? what.send->slot() : what.open->slot();
+    const auto slot = what.send   ? what.send->slot()
+                      : what.open ? what.open->slot()
+                                  : what.reserve->slot();
     auto handle = what.flow ? what.flow->attach(owner.shared_from_this())
                             : connect_slot(slot, owner.shared_from_this());
     owner.submit([&owner, handle = std::move(handle), what = std::move(what)]() mutable {
@@ -145,6 +147,19 @@ void start_open(const std::shared_ptr<client_state>& state, request what, open_h
     start_call(*state, std::move(next));
 }
 
+void start_reserve(const std::shared_ptr<client_state>& state, request like,
+                   reserve_handler handler) {
+    call next;
+    next.what.url = std::move(like.url);
+    next.what.tls = std::move(like.tls);
+    next.what.route = std::move(like.route);
+    next.what.deadline = like.deadline;
+    next.what.priority_class = like.priority_class;
+    next.what.protocol = protocol_policy::http1_only;
+    next.reserve = std::move(handler);
+    start_call(*state, std::move(next));
+}
+
 void start_warm(const std::shared_ptr<client_state>& state, origin where, std::uint32_t count,
                 warm_handler handler) {
     state->require_own_process();
@@ -193,6 +208,38 @@ void start_stats(const std::shared_ptr<client_state>& state, stats_handler handl
             s->tell(std::move(all->handler), std::move(all->sum));
         });
     }
+}
+
+// Reserved connections.
+
+void start_send_on(const reservation_ptr& where, request what, send_handler handler) {
+    call next;
+    next.what = std::move(what);
+    next.what.protocol = protocol_policy::http1_only;
+    next.send = std::move(handler);
+    next.started = std::chrono::steady_clock::now();
+    failure why;
+    const error_code error = check_call(next, why);
+    auto handle = error ? nullptr : connect_slot(next.send->slot(), where->owner());
+    where->owner()->submit_late([where, error, why = std::move(why), handle = std::move(handle),
+                                 next = std::move(next)]() mutable {
+        shard& owner = *where->owner();
+        if (error) {
+            owner.refuse(std::move(next), error, std::move(why));
+        } else {
+            owner.send_on(*where, std::move(next), handle);
+        }
+    });
+}
+
+void end_reservation(const reservation_ptr& where, bool is_reusable) {
+    where->is_usable = false;
+    where->owner()->submit_late(
+        [where, is_reusable] { where->owner()->end_reservation(*where, is_reusable); });
+}
+
+asio::any_io_executor executor_of(const reservation_ptr& where) {
+    return where->owner()->executor();
 }
 
 // Handles of streamed exchanges.
@@ -279,6 +326,32 @@ const headers& exchange::trailers() const { return control_->trailers; }
 const timings& exchange::timings() const { return control_->timings; }
 
 const failure& exchange::failure() const { return control_->failure; }
+
+// reserved_connection.
+
+reserved_connection& reserved_connection::operator=(reserved_connection&& other) noexcept {
+    if (this != &other) {
+        release();
+        where_ = std::move(other.where_);
+    }
+    return *this;
+}
+
+reserved_connection::~reserved_connection() { release(); }
+
+bool reserved_connection::is_open() const noexcept { return where_ && where_->is_usable; }
+
+const connection_info& reserved_connection::info() const { return where_->info; }
+
+void reserved_connection::release() {
+    if (where_) detail::end_reservation(where_, true);
+    where_.reset();
+}
+
+void reserved_connection::close() {
+    if (where_) detail::end_reservation(where_, false);
+    where_.reset();
+}
 
 // client.
 

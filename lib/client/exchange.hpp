@@ -8,6 +8,7 @@
 // by the shard before the handler that reports them is called, and not after.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/buffer.hpp>
 #include <cstdint>
 #include <memory>
@@ -36,6 +37,7 @@ struct call {
     base::time_point started;
     send_handler send;  ///< One of the two.
     open_handler open;
+    reserve_handler reserve{};          ///< Or this: it wants a connection only.
     std::shared_ptr<send_flow> flow{};  ///< Set: this is one of its attempts.
     base::time_point not_before{};      ///< The pause before it.
 };
@@ -79,6 +81,26 @@ private:
     std::shared_ptr<shard> owner_;
 };
 
+/// A connection that is its owner's, shared by the owner's handle and the shard. The exchange that
+/// got the connection stays on it; the owner's requests take its place in it, one after the other.
+class reservation {
+public:
+    reservation(std::shared_ptr<shard> owner, exchange_id id, connection_info about)
+        : info(std::move(about)), exchange(id), owner_(std::move(owner)) {}
+    [[nodiscard]] const std::shared_ptr<shard>& owner() const { return owner_; }
+
+    const connection_info info;
+    std::atomic<bool> is_usable{true};  // written on the shard
+
+    // Shard only.
+    const exchange_id exchange;
+    bool is_released = false;         // by its owner, while an exchange was under way
+    boost::system::error_code ended;  // why it is not usable any more
+
+private:
+    std::shared_ptr<shard> owner_;
+};
+
 /// Attempts of one exchange that peers may leave unprocessed.
 inline constexpr std::uint32_t max_moves = 5;
 
@@ -90,6 +112,7 @@ struct live_exchange {
           where(std::move(from.where)),
           send(std::move(from.send)),
           open(std::move(from.open)),
+          reserve(std::move(from.reserve)),
           flow(std::move(from.flow)),
           body(what.body),
           started(from.started) {}
@@ -102,6 +125,8 @@ struct live_exchange {
     origin_id origin;
     send_handler send;
     open_handler open;
+    reserve_handler reserve;                      // set: wants a connection only
+    std::shared_ptr<reservation> holder;          // set: its connection is reserved
     std::shared_ptr<send_flow> flow;              // set: one of its attempts
     std::shared_ptr<exchange_control> control;    // streamed only
     std::shared_ptr<cancel_handle> cancellation;  // with a slot only

@@ -366,6 +366,7 @@ void shard::drain(std::function<void()> done) {
     }
     draining_ = true;
     drained_ = std::move(done);
+    release_reserved();
     core_.drain(now_);
 }
 

@@ -131,6 +131,9 @@ public:
     void abandon();
     void grant_leases(std::uint32_t count);
     void recall_leases();  // what the others want has changed
+    // Reserved connections.
+    void send_on(reservation& where, call&& from, const std::shared_ptr<cancel_handle>& handle);
+    void end_reservation(reservation& where, bool is_reusable);
     // Streamed exchanges.
     void write(exchange_control& control, boost::asio::const_buffer bytes, size_handler handler);
     void finish(exchange_control& control, headers trailers, done_handler handler);
@@ -227,6 +230,7 @@ private:
     void assign(exchange_id id, connection_id connection);
     void assigned_too_late(live_exchange& x);
     void acquire(const live_exchange& x, bool fresh);
+    void begin_request(live_exchange& x, link& l);
     void fill_connection(live_exchange& x, const link& l) const;
     [[nodiscard]] std::string finish_fields(live_exchange& x) const;
     void pump_request(live_exchange& x, link& l);
@@ -262,6 +266,12 @@ private:
     void on_gate_time();
     void on_held_time(exchange_id id);
     void add_gate_stats(const origin_entry& entry, origin_stats& out) const;
+
+    // Reserved connections (shard_reserve.cpp).
+    void hand_over(live_exchange& x, link& l);
+    void end_reserved(live_exchange& x, link& l, bool reusable);
+    void give_back(live_exchange& x, bool reusable);
+    void release_reserved();
 
     // Throughput floors (shard_rate.cpp).
     void begin_rate(live_exchange& x, exchange_id id, const std::optional<std::uint64_t>& floor);

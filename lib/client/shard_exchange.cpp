@@ -102,6 +102,11 @@ void shard::refuse(call&& from, error_code error, failure why) {
         complete<error_code, exchange>(std::move(from.open), error, exchange());
         return;
     }
+    if (from.reserve) {
+        complete<error_code, reserved_connection>(std::move(from.reserve), error,
+                                                  reserved_connection());
+        return;
+    }
     response result;
     result.failure = std::move(why);
     result.timings.total = now_ - from.started;
@@ -213,13 +218,18 @@ void shard::assign(exchange_id id, connection_id connection) {
     carry(*l, x);
     x.sent_before = l->driver.bytes_sent;
     fill_connection(x, *l);
+    if (x.reserve) return hand_over(x, *l);
     arm_hedge(x);
     if (x.open) {
         x.control = std::make_shared<exchange_control>(shared_from_this());
         x.control->exchange = id;
         x.response_whole = false;
     }
+    begin_request(x, *l);
+}
 
+void shard::begin_request(live_exchange& x, link& l) {
+    const exchange_id id = x.id;
     const std::string absolute_target = finish_fields(x);
     proto::outgoing_head head;
     head.method = x.what.method.text();
@@ -232,13 +242,13 @@ void shard::assign(exchange_id id, connection_id connection) {
     head.has_trailers = !x.what.trailers.empty();
     if (head.has_body && !head.has_trailers) head.content_length = x.what.body.size();
     head.expect_continue = x.what.expect_continue && head.has_body;
-    l->wire->begin(id, head);
-    touch(*l);
+    l.wire->begin(id, head);
+    touch(l);
     if (x.open) {
         complete<error_code, exchange>(std::move(x.open), error_code{}, exchange(x.control));
     }
     if (!head.has_body) {
-        end_request(x, *l);
+        end_request(x, l);
         return;
     }
     if (head.expect_continue) {
@@ -247,7 +257,7 @@ void shard::assign(exchange_id id, connection_id connection) {
     }
     set_phase(x, id, config_.timeouts.write_stall, errc::write_timeout);
     begin_rate(x, id, config_.timeouts.min_send_rate);
-    pump_request(x, *l);
+    pump_request(x, l);
 }
 
 /// Puts as much of the body into the connection as its output may hold.
@@ -426,6 +436,7 @@ bool shard::on_data(live_exchange& x, link& l, std::span<const std::byte> data) 
 }
 
 void shard::on_end(live_exchange& x, link& l, bool reusable) {
+    if (x.holder && x.stage == exchange_stage::assigned) return end_reserved(x, l, reusable);
     const exchange_id id = x.id;
     let_go(l, x);
     const auto& most = config_.pool.max_exchanges_per_connection;
@@ -468,8 +479,9 @@ void shard::attempt_failed(link& l, errc code, std::string detail, bool lost) {
     facts.body_replayable = x.body.is_replayable();
     facts.stale_retries = x.stale_retries;
     const auto verdict = core::judge_attempt(facts, config_.retry.stale_connection);
-    const bool has_other = x.twin.is_valid();  // the other of a hedged pair goes on instead
-    if (verdict == core::retry_verdict::again_fresh && !has_other && x.body.rewind()) {
+    // The other of a hedged pair goes on instead; a reserved connection has no other.
+    const bool is_bound = x.twin.is_valid() || x.holder;
+    if (verdict == core::retry_verdict::again_fresh && !is_bound && x.body.rewind()) {
         ++x.stale_retries;
         ++origins_[x.origin.index].stale_retries;
         x.result.failure.maybe_processed |= facts.request_reached_kernel;
@@ -505,7 +517,7 @@ void shard::wait_again(live_exchange& x, bool fresh) {
 void shard::acquire(const live_exchange& x, bool fresh) {
     const live_exchange* twin = exchanges_.find(x.twin);
     const connection_id avoided = twin != nullptr ? twin->connection : connection_id{};
-    core_.acquire(now_, {x.id, x.origin, x.deadline, fresh, avoided});
+    core_.acquire(now_, {x.id, x.origin, x.deadline, fresh, avoided, x.reserve != nullptr});
 }
 
 /// Ends an exchange on our side: cancelled, late, too large. Core says what becomes of its
@@ -577,7 +589,12 @@ void shard::describe_failure(live_exchange& x, error_code error, std::string det
 void shard::complete_exchange(exchange_id id, error_code error) {
     live_exchange& x = exchanges_[id];
     if (x.twin.is_valid()) part_twins(x, error);
-    if (x.send || x.open || x.control) ++completed_;  // not the lost attempt of a hedged pair
+    // Not the lost attempt of a hedged pair, nor a reserved connection that nobody uses.
+    if (x.send || x.open || x.control || x.reserve) ++completed_;
+    if (x.holder) {
+        x.holder->ended = error;
+        x.holder->is_usable = false;
+    }
     end_admission(x, error);
     exchange_times_.remove(x.timer);
     x.result.timings.total = now_ - x.started;
@@ -585,6 +602,9 @@ void shard::complete_exchange(exchange_id id, error_code error) {
         complete_streamed(x, error);
     } else if (x.open) {
         complete<error_code, exchange>(std::move(x.open), error, exchange());
+    } else if (x.reserve) {
+        complete<error_code, reserved_connection>(std::move(x.reserve), error,
+                                                  reserved_connection());
     } else {
         if (x.flow) report_attempt(x, error);
         complete<error_code, response>(std::move(x.send), error, std::move(x.result));

@@ -69,6 +69,10 @@ bool shard::poll_link(link& l) {
         if (!on_event(l, e)) return false;
     }
     if (!l.wire->is_ended() || l.paused || l.closing) return true;
+    if (const live_exchange* x = exchanges_.find(l.exchange); x != nullptr && x->holder) {
+        attempt_failed(l, errc::peer_closed, "The peer closed the reserved connection.", true);
+        return false;
+    }
     link_lost(l, close_reason::peer);
     return false;
 }

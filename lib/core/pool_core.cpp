@@ -54,6 +54,7 @@ void implementation::acquire(time_point now, const acquire_params& params) {
     } else {
         exchange->origin = params.origin.index;
         exchange->wants_fresh = params.fresh_connection;
+        exchange->is_answered = params.is_reservation;
         exchange->deadline = params.deadline;
         const bool fresh = params.fresh_connection && !is_fresh_out_of_reach(*origin);
         std::uint32_t picked = origin->pool.pick(fresh, ideal_streams());
@@ -123,7 +124,7 @@ void implementation::assign(connection_record& connection, std::uint32_t index) 
     exchange.connection = connection.id.index;
     exchange.since = now_;
     ++origin.exchanges;
-    origin.answers.on_assigned(now_);
+    if (!exchange.is_answered) origin.answers.on_assigned(now_);
     origin.used.note(now_, origin.pool.in_use());
     emit({.kind = action_kind::assign,
           .connection = connection.id,

@@ -58,6 +58,7 @@ struct acquire_params {
     time_point deadline = base::never;  ///< Absolute; fails with `deadline` when it passes.
     bool fresh_connection = false;      ///< Only a connection that has carried no exchange yet.
     connection_id avoid{};              ///< Another one is preferred, if there is one with room.
+    bool is_reservation = false;        ///< It keeps the connection; it teaches nothing of answers.
 };
 
 /// Facts about a connection that became usable.
