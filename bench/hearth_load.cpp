@@ -112,7 +112,8 @@ hearth::config make_config(const options& given) {
     config.pool.max_connections_per_origin = static_cast<std::uint32_t>(wanted);
     config.pool.max_waiters = 1'000'000;
     config.io.threads = given.threads;
-    if (given.http2) config.protocol = hearth::protocol_policy::http2_only;
+    config.protocol =
+        given.http2 ? hearth::protocol_policy::http2_only : hearth::protocol_policy::http1_only;
     config.tls.profile =
         hearth::tls_profile::make({.ca_file = given.ca, .session_resumption = given.resumes});
     return config;

@@ -222,7 +222,8 @@ private:
     static hearth::config make_config(const options& given) {
         hearth::config config;
         config.io.threads = 1;
-        if (given.offers_http2) config.protocol = hearth::protocol_policy::automatic;
+        config.protocol = given.offers_http2 ? hearth::protocol_policy::automatic
+                                             : hearth::protocol_policy::http1_only;
         config.dns.overrides = given.overrides;
         config.max_body_bytes = ~0ULL;
         config.decode.enabled = given.decodes;

@@ -123,7 +123,8 @@ hearth::config make_config(const options& given) {
     const std::uint32_t possible = bench::raise_descriptor_limit();
     hearth::config config;
     config.io.threads = 1;
-    if (given.http2) config.protocol = hearth::protocol_policy::http2_only;
+    config.protocol =
+        given.http2 ? hearth::protocol_policy::http2_only : hearth::protocol_policy::http1_only;
     config.pool.max_connections = std::min<std::uint32_t>(possible, 60'000);
     config.pool.max_connections_per_origin = given.max_conns == 0
                                                  ? config.pool.max_connections

@@ -96,6 +96,7 @@ options parse(int argc, char** argv) {
 int main(int argc, char** argv) {
     const auto [url, ca, concurrency, duration_s] = parse(argc, argv);
     hearth::config settings;
+    settings.protocol = hearth::protocol_policy::http1_only;
     settings.tls.profile = hearth::tls_profile::make({.ca_file = ca});
     settings.pool.max_connections_per_origin = static_cast<std::uint32_t>(concurrency);
     // The origin comes back: whoever has not been sent yet waits for it.

@@ -506,8 +506,9 @@ struct config {
     tls_config tls{};
     http1_config http1{};
     http2_config http2{};
-    /// The HTTP versions of requests that do not bring their own.
-    protocol_policy protocol = protocol_policy::http1_only;
+    /// The HTTP versions of requests that do not bring their own. What an origin speaks is told by
+    /// the first connection to it; the next dial begins when it is there, or half a second later.
+    protocol_policy protocol = protocol_policy::automatic;
     hearth::route route{};
     proxy_config proxy{};
     dns_config dns{};

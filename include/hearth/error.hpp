@@ -75,6 +75,7 @@ enum class errc : int {
     redirect_refused,     ///< A redirect that must not or cannot be followed; see `failure.detail`.
     throughput_timeout,   ///< The body moved more slowly than `timeouts.min_receive_rate` or
                           ///< `min_send_rate`.
+    unsupported_by_peer,  ///< The peer does not take what the request needs: extended CONNECT.
 
     // The client.
     client_closed = 120,  ///< The client was destroyed.

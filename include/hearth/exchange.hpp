@@ -52,9 +52,10 @@ Buffer first_buffer(const Sequence& buffers) {
 
 }  // namespace detail
 
-/// The bytes after a 101 response: usable where AsyncReadStream and AsyncWriteStream are asked for.
-/// What the peer sent behind its response head is read first. Counted in the pool's limits until
-/// closed.
+/// The bytes after a 101 response, or after a 2xx one to CONNECT: usable where AsyncReadStream and
+/// AsyncWriteStream are asked for. What the peer sent behind its response head is read first.
+/// Counted in the pool's limits until closed: a connection over HTTP/1.1, a stream over HTTP/2.
+/// When the peer has ended its side, ours ends too.
 class HEARTH_API stream {
 public:
     using executor_type = boost::asio::any_io_executor;
@@ -67,7 +68,7 @@ public:
 
     [[nodiscard]] executor_type get_executor() const { return detail::executor_of(control_); }
     [[nodiscard]] bool is_open() const noexcept { return control_ != nullptr; }
-    /// Ends the stream and its connection.
+    /// Ends the stream, and over HTTP/1.1 its connection.
     void close();
 
     /// Reads what is there, at least one octet; `asio::error::eof` when the peer has ended.
@@ -170,7 +171,8 @@ public:
     void cancel();
     /// The same, and forgets it: the exchange is closed then.
     void close();
-    /// After a 101 head: takes the byte stream out; the exchange is closed then.
+    /// After a head of 101, or of 2xx to CONNECT: takes the byte stream out; the exchange is closed
+    /// then.
     [[nodiscard]] stream release_stream();
 
     /// The trailers; valid after eof was read.

@@ -117,6 +117,9 @@ enum class protocol_policy : std::uint8_t {
 struct request {
     hearth::method method{};
     std::string url{};
+    /// The request target (RFC 9112 3.2) instead of the URL's path and query: `host:port`, what the
+    /// peer is asked to connect to, with CONNECT; `*` with OPTIONS. Empty: the URL's.
+    std::string target{};
     hearth::headers headers{};
     hearth::body body{};
     /// Sent after a chunked body; forces chunked framing when not empty.
@@ -144,9 +147,12 @@ struct request {
     hearth::priority_class priority_class = hearth::priority_class::normal;
     /// Called for each 1xx response but 101, on a thread of the client; must not block.
     std::function<void(unsigned status, const hearth::headers&)> on_informational{};
-    /// Overrides `config::protocol`. Under `automatic`, a request with `upgrade`, and CONNECT, keep
-    /// to HTTP/1.1.
+    /// Overrides `config::protocol`. Under `automatic`, a request with `upgrade`, and CONNECT
+    /// without `connect_protocol`, keep to HTTP/1.1.
     std::optional<protocol_policy> protocol{};
+    /// With CONNECT over HTTP/2: the protocol of an extended CONNECT (RFC 8441), as "websocket",
+    /// with the URL's path. A peer that does not take it: `errc::unsupported_by_peer`.
+    std::string connect_protocol{};
 };
 
 HEARTH_END_NAMESPACE

@@ -111,6 +111,8 @@ constexpr std::array rows{
     row{errc::redirect_refused, maybe, "The response is a redirect that cannot be followed."},
     row{errc::throughput_timeout, timeout | maybe,
         "The body moved more slowly than the configured floor."},
+    row{errc::unsupported_by_peer, unsent,
+        "The peer does not take what the request needs; nothing of it was sent."},
 
     row{errc::client_closed, maybe, "The client was destroyed before the exchange had ended."},
     row{errc::client_draining, unsent,

@@ -33,6 +33,15 @@ error_code check_call(call& what, failure& why) {
         why.detail = check_source(*what.what.route);
         if (!why.detail.empty()) return errc::invalid_config;
     }
+    if (what.what.target.size() > max_url_bytes) {
+        why.detail = "The request target is longer than 64 KiB.";
+        return errc::invalid_target;
+    }
+    if (!what.what.target.empty()) what.where.path_and_query = what.what.target;
+    if (what.send && what.what.method == method::connect) {
+        why.detail = "CONNECT ends in a stream of octets: use async_open.";
+        return errc::invalid_method;
+    }
     if (what.send && what.what.body.is_streamed()) {
         why.detail = "A streamed body is written through an exchange: use async_open.";
         return errc::invalid_body;

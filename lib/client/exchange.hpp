@@ -143,6 +143,7 @@ struct live_exchange {
     std::uint64_t written = 0;   // HTTP/2: octets of the request's body when last looked at
     std::uint32_t stale_retries = 0;
     bool was_misdirected = false;  // 421 was answered once
+    bool awaits_settings = false;  // extended CONNECT: assigned, but not begun
     bool held = false;             // waits at the gate of its origin
     bool admitted = false;         // has passed it, and has not told its end
     core::breaker::ticket ticket;

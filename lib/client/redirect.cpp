@@ -218,6 +218,7 @@ redirect_outcome redirect_chain::next(request& what, const response& got, bool i
     if (fragment.empty()) fragment = fragment_;
     fragment_ = fragment;
     what.url = url;
+    what.target.clear();
     hops_.push_back({got.status, url + fragment});
     if (!visited_.insert(key_of(what)).second) {
         return refuse(errc::too_many_redirects, "The response redirects in a loop.");

@@ -81,8 +81,8 @@ pool_key make_pool_key(const origin& where, const request& what, const config& v
     key.protocol = what.protocol.value_or(values.protocol);
     if (key.protocol == protocol_policy::automatic) {
         // Only TLS can negotiate, and these two need a connection of their own.
-        const bool keeps_to_http1 =
-            what.method == method::connect || what.headers.contains("upgrade");
+        const bool is_tunnel = what.method == method::connect && what.connect_protocol.empty();
+        const bool keeps_to_http1 = is_tunnel || what.headers.contains("upgrade");
         if (!where.tls || keeps_to_http1) key.protocol = protocol_policy::http1_only;
     }
     return key;

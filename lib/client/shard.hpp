@@ -28,11 +28,9 @@
 #include "client/exchange.hpp"
 #include "client/fork_count.hpp"
 #include "client/link.hpp"
+#include "client/origin_entry.hpp"
 #include "client/pool_key.hpp"
 #include "client/proxy_rules.hpp"
-#include "core/admission.hpp"
-#include "core/budget.hpp"
-#include "core/hedge_delay.hpp"
 #include "core/load_watch.hpp"
 #include "core/pool_core.hpp"
 #include "io/readiness_set.hpp"
@@ -44,32 +42,6 @@
 namespace hearth::detail {
 
 class lease_pool;
-
-/// What the shard knows of an origin; core knows it by id only.
-struct origin_entry {
-    pool_key key;
-    std::string name;  // "https://host:port", and the route if there is one
-    std::shared_ptr<core::address_book> addresses;       // made at the first dial, as the next
-    std::shared_ptr<const io::socket_settings> sockets;  // made at the first dial
-    boost::system::error_code dial_error;                // of the last failed dial
-    std::string dial_detail;
-    phase dial_phase = phase::none;
-    std::uint32_t dialing = 0;           // links that are not ready yet
-    phase dialing_phase = phase::queue;  // how far the furthest of them is
-    std::uint64_t stale_retries = 0;
-    core::budget budget;                    // of extra work for it
-    std::unique_ptr<core::admission> gate;  // null: everything passes
-    base::deadline_handle gate_timer = 0;
-    std::string last_failure;  // that the breaker counted
-    std::uint64_t breaker_refused = 0;
-    std::uint64_t rate_refused = 0;
-    std::uint64_t concurrency_refused = 0;
-    std::uint64_t load_refused = 0;
-    std::optional<core::hedge_delay> hedging;  // made at first use
-    std::uint64_t hedges = 0;
-    std::uint64_t hedges_won = 0;
-    std::uint64_t hedges_withheld = 0;
-};
 
 /// Constant for a shard's life.
 struct shard_settings {
@@ -149,6 +121,8 @@ public:
     void on_timer() override;
 
 private:
+    using error_code = boost::system::error_code;
+
     // Turns (shard.cpp).
     template <class Work>
     void turn(Work&& work);
@@ -169,15 +143,15 @@ private:
 
     // Dials (shard_dial.cpp).
     void dial(connection_id id, origin_id origin);
-    void on_resolved(connection_id id, boost::system::error_code error, std::string detail,
+    void on_resolved(connection_id id, error_code error, std::string detail,
                      io::address_list addresses);
-    void attempt_failed_to_connect(link& l, std::uint32_t attempt, boost::system::error_code error);
+    void attempt_failed_to_connect(link& l, std::uint32_t attempt, error_code error);
     void begin_handshake(link& l);
     // Through a proxy (shard_proxy.cpp).
     [[nodiscard]] bool needs_tunnel(const link& l) const;
     [[nodiscard]] static bool is_forwarded(const pool_key& key);
     void begin_tunnel(link& l);
-    void on_target_resolved(connection_id id, boost::system::error_code error, std::string detail,
+    void on_target_resolved(connection_id id, error_code error, std::string detail,
                             const io::address_list& addresses);
     void open_tunnel(link& l, const proto::tunnel_settings& settings);
     bool write_tunnel(link& l);
@@ -189,10 +163,8 @@ private:
     void report_need(link& l);
     bool take_what_follows(link& l);
     void become_ready(link& l);
-    void dial_failed(link& l, core::dial_failure failure, boost::system::error_code error,
-                     std::string detail);
-    void note_dial_failure(link& l, phase where, boost::system::error_code error,
-                           std::string detail);
+    void dial_failed(link& l, core::dial_failure failure, error_code error, std::string detail);
+    void note_dial_failure(link& l, phase where, error_code error, std::string detail);
     void note_lost(link& l);
     void advance(link& l, phase where);
 
@@ -216,6 +188,9 @@ private:
     void on_pong(link& l);
     void stream_failed(link& l, live_exchange& x, const proto::event& e);
     bool move_exchange(live_exchange& x, link& l, bool is_unprocessed, bool lost);
+    bool await_extended_connect(live_exchange& x, link& l);
+    void begin_awaiting(link& l);
+    void fail_unbegun(live_exchange& x, link& l, error_code error, std::string detail);
     bool try_elsewhere(live_exchange& x, link& l, const response_head& head);
     bool http2_broke(link& l);
     void fail_streams(link& l, errc code, std::string_view detail);
@@ -243,12 +218,11 @@ private:
     bool on_data(live_exchange& x, link& l, std::span<const std::byte> data);
     void on_end(live_exchange& x, link& l, bool reusable);
     void attempt_failed(link& l, errc code, std::string detail, bool lost);
-    void fail_assigned(exchange_id id, boost::system::error_code error, std::string detail);
+    void fail_assigned(exchange_id id, error_code error, std::string detail);
     void fail_body_limit(exchange_id id, std::uint64_t limit);
-    void complete_exchange(exchange_id id, boost::system::error_code error);
-    void complete_streamed(live_exchange& x, boost::system::error_code error);
-    void describe_failure(live_exchange& x, boost::system::error_code error,
-                          std::string detail = {});
+    void complete_exchange(exchange_id id, error_code error);
+    void complete_streamed(live_exchange& x, error_code error);
+    void describe_failure(live_exchange& x, error_code error, std::string detail = {});
     void end_exchange(exchange_id id);
     void deliver(exchange_control& control, link& l, std::span<const std::byte> data);
     void serve_reader(exchange_control& control);
@@ -257,9 +231,8 @@ private:
     void admit(live_exchange& x, exchange_id id);
     void on_admission(exchange_id id, const core::admission_answer& answer);
     void refuse_admission(live_exchange& x, exchange_id id, const core::admission_answer& answer);
-    void end_admission(live_exchange& x, boost::system::error_code error);
-    [[nodiscard]] core::attempt_result result_of(const live_exchange& x,
-                                                 boost::system::error_code error) const;
+    void end_admission(live_exchange& x, error_code error);
+    [[nodiscard]] core::attempt_result result_of(const live_exchange& x, error_code error) const;
     bool serve_held();
     void arm_gate(origin_id id);
     [[nodiscard]] base::time_point next_gate_time();
@@ -284,16 +257,16 @@ private:
     void arm_hedge(live_exchange& x);
     void on_hedge_time(exchange_id id);
     bool settle_hedge(live_exchange& x, exchange_id id, unsigned status);
-    void part_twins(live_exchange& x, boost::system::error_code error);
+    void part_twins(live_exchange& x, error_code error);
     void give_caller(live_exchange& from, live_exchange& to, exchange_id id);
     void cancel_attempt(exchange_id id);
     bool end_lost();
 
     void on_pause_over(exchange_id id);
-    void report_attempt(live_exchange& x, boost::system::error_code error);
+    void report_attempt(live_exchange& x, error_code error);
     bool start_decoding(live_exchange& x, response_head& head);
     void decode_whole(live_exchange& x, std::span<const std::byte> data);
-    [[nodiscard]] boost::system::error_code end_decoding(live_exchange& x);
+    [[nodiscard]] error_code end_decoding(live_exchange& x);
     bool serve_decoded(exchange_control& control);
     void close_upgraded(live_exchange& x, link& l);
     void write_raw(exchange_control& control, link& l, std::span<const std::byte> data);

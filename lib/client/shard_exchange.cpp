@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/assert.hpp"
-#include "client/deadline.hpp"
 #include "client/send_flow.hpp"
 #include "client/shard.hpp"
 #include "client/shard_turn.hpp"
@@ -86,6 +85,12 @@ void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
         return;
     }
     x.origin = intern(make_pool_key(x.where.origin, x.what, config_));
+    if (x.what.method == method::connect && is_forwarded(origins_[x.origin.index].key)) {
+        refused = errc::invalid_method;
+        describe_failure(x, refused, "CONNECT cannot be forwarded to an http origin by a proxy.");
+        complete_exchange(id, refused);
+        return;
+    }
     if (!x.flow || x.flow->attempt() == 1) origins_[x.origin.index].budget.on_request(now_);
     if (not_before > now_) {
         x.resume_at = not_before;
@@ -160,18 +165,7 @@ void shard::perform_fail(const core::action& action) {
     complete_exchange(action.exchange, error);
 }
 
-// Sending.
-
-void shard::fill_connection(live_exchange& x, const link& l) const {
-    x.connection_reused = l.served > 1 || l.became_ready < x.started;
-    x.result.connection = l.info;
-    x.result.connection.reused = x.connection_reused;
-    x.result.timings.queued = now_ - x.started;
-    if (x.connection_reused) return;
-    x.result.timings.name = l.resolved - l.dial_began;
-    x.result.timings.connect = l.connected - l.resolved;
-    x.result.timings.handshake = l.became_ready - l.connected;
-}
+// On a connection.
 
 /// The connection was lost in the turn in which core gave it the exchange: nothing was sent.
 void shard::assigned_too_late(live_exchange& x) {
@@ -183,23 +177,6 @@ void shard::assigned_too_late(live_exchange& x) {
     describe_failure(x, errc::peer_closed,
                      "The peer ended one connection after the other before anything was sent.");
     complete_exchange(x.id, errc::peer_closed);
-}
-
-/// Adds what depends on the attempt. Returns the request target where it is not in origin form.
-std::string shard::finish_fields(live_exchange& x) const {
-    if (!config_.deadline.header.empty() && x.deadline != base::never) {
-        x.what.headers.set(config_.deadline.header,
-                           text_of_remaining(x.deadline - now_ - config_.deadline.margin,
-                                             config_.deadline.format));
-    }
-    const pool_key& key = origins_[x.origin.index].key;
-    if (!is_forwarded(key)) return {};
-    const auto& via = key.route.proxy;
-    if (!via->user.empty()) {
-        x.what.headers.set("proxy-authorization",
-                           proto::basic_credentials(via->user, via->password));
-    }
-    return "http://" + x.where.authority + x.where.path_and_query;
 }
 
 void shard::assign(exchange_id id, connection_id connection) {
@@ -219,136 +196,9 @@ void shard::assign(exchange_id id, connection_id connection) {
     x.sent_before = l->driver.bytes_sent;
     fill_connection(x, *l);
     if (x.reserve) return hand_over(x, *l);
+    if (!x.what.connect_protocol.empty() && !await_extended_connect(x, *l)) return;
     arm_hedge(x);
-    if (x.open) {
-        x.control = std::make_shared<exchange_control>(shared_from_this());
-        x.control->exchange = id;
-        x.response_whole = false;
-    }
     begin_request(x, *l);
-}
-
-void shard::begin_request(live_exchange& x, link& l) {
-    const exchange_id id = x.id;
-    const std::string absolute_target = finish_fields(x);
-    proto::outgoing_head head;
-    head.method = x.what.method.text();
-    head.target = absolute_target.empty() ? x.where.path_and_query : absolute_target;
-    head.authority = x.where.authority;
-    head.scheme = x.where.origin.tls ? "https" : "http";
-    head.fields = &x.what.headers;
-    head.user_agent = config_.user_agent;
-    head.has_body = !x.what.body.is_none();
-    head.has_trailers = !x.what.trailers.empty();
-    if (head.has_body && !head.has_trailers) head.content_length = x.what.body.size();
-    head.expect_continue = x.what.expect_continue && head.has_body;
-    l.wire->begin(id, head);
-    touch(l);
-    if (x.open) {
-        complete<error_code, exchange>(std::move(x.open), error_code{}, exchange(x.control));
-    }
-    if (!head.has_body) {
-        end_request(x, l);
-        return;
-    }
-    if (head.expect_continue) {
-        x.body_held = true;
-        x.continue_at = base::after(now_, config_.http1.continue_timeout);
-    }
-    set_phase(x, id, config_.timeouts.write_stall, errc::write_timeout);
-    begin_rate(x, id, config_.timeouts.min_send_rate);
-    pump_request(x, l);
-}
-
-/// Puts as much of the body into the connection as its output may hold.
-void shard::pump_request(live_exchange& x, link& l) {
-    if (x.stage != exchange_stage::assigned || x.request_complete || x.body_held) return;
-    const exchange_id id = x.id;
-    const std::size_t limit = config_.io.send_buffer;
-    x.more_to_send = false;
-    if (std::holds_alternative<file_range>(x.what.body.value()) && file_buffer_.empty()) {
-        file_buffer_.resize(limit);
-    }
-    for (;;) {
-        const std::size_t room = l.wire->room(id, limit);
-        // A body that HTTP/2 has in full is asked once more, for nothing else tells of its end.
-        const bool is_whole = l.is_http2() && l.wire->body_remaining(id) == 0U;
-        if (room == 0 && !is_whole) break;
-        const upload_piece piece =
-            x.body.next(std::clamp<std::size_t>(room, 1, limit), file_buffer_);
-        switch (piece.status) {
-            case piece_status::ready:
-                if (!put_body(x, l, piece.bytes)) return;
-                continue;
-            case piece_status::end: end_request(x, l); return;
-            case piece_status::pull: start_pull(x, id); break;
-            case piece_status::wait: break;
-            case piece_status::failed:
-                fail_assigned(id, errc::invalid_body, x.body.detail());
-                return;
-        }
-        touch(l);
-        if (x.control && x.control->write && x.body.wants_more()) {
-            complete<error_code, std::size_t>(std::move(x.control->write), error_code{},
-                                              x.control->write_size);
-            end_phase(x, id);  // the caller's turn now
-        }
-        return;
-    }
-    if (l.is_http2()) {  // `writable` tells of room
-        x.written = l.wire->http2()->sent(id);
-        set_phase(x, id, config_.timeouts.write_stall, errc::write_timeout);
-    } else {
-        x.more_to_send = true;
-    }
-    touch(l);
-}
-
-/// False: the body was longer than it said and the exchange has failed.
-bool shard::put_body(live_exchange& x, link& l, std::span<const std::byte> bytes) {
-    const auto remaining = l.wire->body_remaining(x.id);
-    if (remaining && bytes.size() > *remaining) {
-        fail_assigned(x.id, errc::invalid_body,
-                      "The request body is longer than the size it was announced with.");
-        return false;
-    }
-    l.wire->write_body(x.id, bytes);
-    x.body_octets += bytes.size();
-    return true;
-}
-
-void shard::end_request(live_exchange& x, link& l) {
-    const exchange_id id = x.id;
-    if (!x.what.body.is_none()) {
-        const auto remaining = l.wire->body_remaining(id);
-        if (remaining && *remaining != 0) {
-            fail_assigned(id, errc::invalid_body,
-                          "The request body is shorter than the size it was announced with.");
-            return;
-        }
-        l.wire->finish_body(id, x.what.trailers);
-    }
-    x.request_complete = true;
-    x.more_to_send = false;
-    if (x.head_at == base::never) x.rate_at = base::never;
-    touch(l);
-    if (x.control) {
-        complete<error_code, std::size_t>(std::move(x.control->write), error_code{},
-                                          x.control->write_size);
-        complete<error_code>(std::move(x.control->finish), error_code{});
-    }
-    if (x.head_at == base::never) {
-        set_phase(x, id, config_.timeouts.first_byte, errc::first_byte_timeout);
-    }
-}
-
-/// 100 (Continue) came, or its time is over.
-void shard::release_body(live_exchange& x, link& l) {
-    if (!x.body_held) return;
-    x.body_held = false;
-    x.continue_at = base::never;
-    set_timer(x, x.id);
-    pump_request(x, l);
 }
 
 // Receiving.
@@ -509,6 +359,7 @@ void shard::wait_again(live_exchange& x, bool fresh) {
     x.received = 0;
     x.credited = 0;
     x.written = 0;
+    x.awaits_settings = false;
     x.stage = exchange_stage::waiting;
     acquire(x, fresh);
 }
@@ -526,6 +377,7 @@ void shard::fail_assigned(exchange_id id, error_code error, std::string detail) 
     live_exchange& x = exchanges_[id];
     link& l = *find_link(x.connection);
     if (error == errc::first_byte_timeout) note_lost(l);
+    if (x.awaits_settings) return fail_unbegun(x, l, error, std::move(detail));
     x.result.failure.bytes_sent = l.driver.bytes_sent - x.sent_before;
     x.result.failure.bytes_received = l.wire->received(id);
     x.result.failure.maybe_processed |= x.result.failure.bytes_sent != 0;

@@ -106,7 +106,9 @@ bool shard::on_http2_event(link& l, proto::event& e) {
             if (x != nullptr) x->result.trailers = std::move(*e.fields);
             return true;
         case proto::event_kind::end:
-            if (x != nullptr) on_end(*x, l, true);
+            if (x == nullptr) return true;
+            if (l.wire->is_raw(x->id)) l.wire->finish_body(x->id, {});
+            on_end(*x, l, true);
             return true;
         case proto::event_kind::goaway:
             if (e.http2_code != 0 && l.served != 0) {
@@ -116,6 +118,7 @@ bool shard::on_http2_event(link& l, proto::event& e) {
             return true;
         case proto::event_kind::settings:
             core_.on_streams_changed(now_, l.id, l.wire->http2()->max_streams());
+            begin_awaiting(l);
             return true;
         case proto::event_kind::pong:
             if (e.value == l.pings) on_pong(l);
@@ -208,6 +211,49 @@ bool shard::try_elsewhere(live_exchange& x, link& l, const response_head& head) 
     core_.on_exchange_done(now_, l.id, x.id, core::exchange_outcome::refused);
     wait_again(x, true);
     return true;
+}
+
+// Extended CONNECT (RFC 8441): the peer's SETTINGS allow it, and have to be here first.
+
+/// True: `x` may be sent. Otherwise it waits for SETTINGS, or has failed.
+bool shard::await_extended_connect(live_exchange& x, link& l) {
+    if (!l.is_http2()) {
+        fail_unbegun(x, l, errc::unsupported_by_peer, "The peer speaks HTTP/1.1.");
+        return false;
+    }
+    const proto::h2_engine& engine = *l.wire->http2();
+    x.awaits_settings = !engine.has_peer_settings();
+    if (x.awaits_settings) {
+        set_phase(x, x.id, config_.timeouts.first_byte, errc::first_byte_timeout);
+        return false;
+    }
+    if (engine.allows_extended_connect()) return true;
+    fail_unbegun(x, l, errc::unsupported_by_peer,
+                 "The peer's SETTINGS do not allow extended CONNECT (RFC 8441 3).");
+    return false;
+}
+
+/// The SETTINGS that exchanges of a link waited for are here.
+void shard::begin_awaiting(link& l) {
+    const std::vector<exchange_id> all = l.streams;
+    for (const exchange_id id : all) {
+        live_exchange* x = exchanges_.find(id);
+        if (x == nullptr || !std::exchange(x->awaits_settings, false)) continue;
+        end_phase(*x, id);
+        if (await_extended_connect(*x, l)) begin_request(*x, l);
+    }
+}
+
+/// Ends an exchange of which nothing was sent on the connection it has.
+void shard::fail_unbegun(live_exchange& x, link& l, boost::system::error_code error,
+                         std::string detail) {
+    const exchange_id id = x.id;
+    const auto outcome =
+        l.is_http2() ? core::exchange_outcome::refused : core::exchange_outcome::reusable;
+    describe_failure(x, error, std::move(detail));
+    let_go(l, x);
+    core_.on_exchange_done(now_, l.id, id, outcome);
+    complete_exchange(id, error);
 }
 
 /// Fails whatever the connection still carries.

@@ -73,6 +73,10 @@ bool shard::poll_link(link& l) {
         attempt_failed(l, errc::peer_closed, "The peer closed the reserved connection.", true);
         return false;
     }
+    if (!l.streams.empty()) {  // not begun yet, so that the engine does not know them
+        fail_streams(l, errc::peer_closed, "The peer closed the connection before its SETTINGS.");
+        return http2_broke(l);
+    }
     link_lost(l, close_reason::peer);
     return false;
 }

@@ -17,6 +17,10 @@ namespace {
            failure == dial_failure::name_not_found || failure == dial_failure::handshake_failed;
 }
 
+// While the first dial to an origin tells what it speaks, no other begins: for that long, since it
+// may hang.
+constexpr std::chrono::milliseconds probe_patience{500};
+
 // `value` less a random part of at most `share` of it.
 [[nodiscard]] duration jittered(duration value, double share, base::prng& random) {
     const double part = share * random.unit();
@@ -41,6 +45,7 @@ void implementation::begin_dial(origin_record& origin) {
         connection.is_refill = true;
         origin.refill.take(now_, ration_interval(origin));
     }
+    if (!origin.is_protocol_known) origin.probe_holds_until = base::after(now_, probe_patience);
     ++origin.counters->opened;
     arm(connection, timed_kind::dial, connection.dial.deadline());
     emit({.kind = action_kind::dial, .connection = id, .origin = origin.id});

@@ -52,7 +52,6 @@ void implementation::check_invariants() const {
         HEARTH_ASSERT(origin.counters->handshakes_useful <=
                       origin.counters->handshakes_full + origin.counters->handshakes_resumed);
         HEARTH_ASSERT(!origin.is_touched);
-        HEARTH_ASSERT(origin.is_protocol_known || pool.coming() <= 1);
         HEARTH_ASSERT(!origin.warm_ups.empty() || origin.warm_target == 0);
         const auto& max_idle = settings_.pool.max_idle_per_origin;
         HEARTH_ASSERT(!max_idle || pool.count(connection_state::idle) <= *max_idle);

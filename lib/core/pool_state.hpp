@@ -74,6 +74,7 @@ struct origin_record {
     base::index_list warm_ups;
     base::deadline_handle timer = 0;  ///< When something that holds its dials back is over.
     base::time_point no_ports_until = base::time_point::min();
+    base::time_point probe_holds_until = base::time_point::min();
     std::uint64_t dial_failures = 0;       ///< Those that may fail waiters.
     std::uint64_t permanent_failures = 0;  ///< Of these, the permanent ones.
     /// The part "ever" is kept, the rest filled on request. Apart, because it is large and seldom

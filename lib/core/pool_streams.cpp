@@ -234,10 +234,10 @@ std::uint32_t implementation::streams_room(const origin_record& origin) const {
     return most > have ? most - have : 0;
 }
 
-// Dials that may begin now as far as streams are concerned: one to find out what the origin speaks,
-// since one connection may be all that is needed.
+// Dials that may begin now as far as streams are concerned: one at a time to find out what the
+// origin speaks, since one connection may be all that is needed (`dial_hold` spaces them).
 std::uint32_t implementation::dials_for_streams(const origin_record& origin) const {
-    if (!origin.is_protocol_known) return origin.pool.coming() == 0 ? 1 : 0;
+    if (!origin.is_protocol_known) return 1;
     if (!origin.is_multiplexed) return no_index;
     return streams_room(origin) + std::min(origin.pool.fresh_waiters(), origin.pool.idle_used());
 }

@@ -138,6 +138,7 @@ std::uint32_t implementation::connections_needed(const origin_record& origin) co
 // Of these, how many no dial in progress will bring.
 std::uint32_t implementation::uncovered(const origin_record& origin) const {
     const std::uint32_t needed = connections_needed(origin);
+    if (!origin.is_protocol_known) return std::min(needed, 1U);  // a probe may hang, see dial_hold
     return needed > origin.pool.coming() ? needed - origin.pool.coming() : 0;
 }
 
@@ -147,6 +148,8 @@ time_point implementation::dial_hold(const origin_record& origin) const {
     time_point until = origin.backoff.until();
     if (has_any) until = std::max(until, origin.no_ports_until);
     if (origin.is_rationed) until = std::max(until, origin.ration.next());
+    const bool is_probed = !origin.is_protocol_known && origin.pool.coming() != 0;
+    if (is_probed) until = std::max(until, origin.probe_holds_until);
     return until;
 }
 
@@ -221,7 +224,8 @@ void implementation::hand_out() {
         limits_.set_demand(index, left.for_waiters, left.in_all);
         limits_.rotate(index);
         // To look again after the pause.
-        if (origin.backoff.is_failing() || origin.is_rationed) touch(origin);
+        const bool has_hold = origin.is_rationed || !origin.is_protocol_known;
+        if (origin.backoff.is_failing() || has_hold) touch(origin);
     }
     const std::uint32_t more = limits_.first_in_line() == no_index ? 0 : limits_.take_request();
     if (more != 0) emit({.kind = action_kind::want_lease, .value = more});

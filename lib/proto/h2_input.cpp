@@ -333,9 +333,11 @@ void h2_connection::on_pong(std::uint64_t payload) {
 }
 
 void h2_connection::on_goaway(std::int32_t last, h2_error_code code, std::string_view debug) {
+    // A repeated one moves the last id; what the first said stays unless this one says more.
+    const bool is_new = !has_goaway_ || (code != goaway_code_ && code != h2_error_code::no_error);
     has_goaway_ = true;
-    goaway_code_ = code;
-    goaway_debug_ = printable(debug);
+    if (is_new || !debug.empty()) goaway_debug_ = printable(debug);
+    if (is_new) goaway_code_ = code;
     pending next;
     next.kind = event_kind::goaway;
     next.code = code;
@@ -356,10 +358,11 @@ void h2_connection::on_stream_closed(std::int32_t id, h2_error_code code) {
         return;
     }
     if (has_goaway_ && code == h2_error_code::refused_stream) {
-        fail_stream(*stream, {.error = errc::peer_closed,
-                              .code = code,
-                              .detail = "the stream is above the last of the peer's GOAWAY",
-                              .is_unprocessed = true});
+        std::string detail = "the stream is above the last of the peer's GOAWAY";
+        if (goaway_code_ != h2_error_code::no_error) detail += "; " + lost_detail();
+        fail_stream(
+            *stream,
+            {.error = errc::peer_closed, .code = code, .detail = detail, .is_unprocessed = true});
         return;
     }
     const std::string detail = "the stream was closed with " + to_string(code);

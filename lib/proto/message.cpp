@@ -38,7 +38,7 @@ refusal check_octets(const headers& fields, errc code, const std::string& kind) 
     return std::nullopt;
 }
 
-refusal check_target(std::string_view method, std::string_view target) {
+refusal check_target(std::string_view method, std::string_view protocol, std::string_view target) {
     for (const char c : target) {
         if (c <= ' ' || c >= '\x7f' || c == '#') {
             return refuse(errc::invalid_target,
@@ -46,7 +46,10 @@ refusal check_target(std::string_view method, std::string_view target) {
                           "outside ASCII; it must be percent-encoded");
         }
     }
-    if (method == "CONNECT") {
+    if (!protocol.empty() && (method != "CONNECT" || !is_token(protocol))) {
+        return refuse(errc::invalid_method, "connect_protocol goes with CONNECT, and is a token");
+    }
+    if (method == "CONNECT" && protocol.empty()) {
         if (!target.empty() && target.find('/') == std::string_view::npos) return std::nullopt;
         return refuse(errc::invalid_target, "the target of CONNECT must be host:port");
     }
@@ -237,7 +240,7 @@ std::optional<request_error> check_request(const request& value, std::string_vie
         return refuse(errc::invalid_method,
                       "the method is not a token of 1 to 31 octets (RFC 9110 9.1)");
     }
-    if (refusal why = check_target(value.method.text(), target)) return why;
+    if (refusal why = check_target(value.method.text(), value.connect_protocol, target)) return why;
     if (refusal why = check_fields(value)) return why;
     return check_body(value);
 }

@@ -17,8 +17,8 @@ namespace {
 std::vector<errc> all_codes() {
     const std::pair<errc, errc> blocks[] = {
         {errc::invalid_url, errc::wrong_process},
-        {errc::queue_full, errc::overloaded},
-        {errc::first_byte_timeout, errc::redirect_refused},
+        {errc::queue_full, errc::proxy_failed},
+        {errc::first_byte_timeout, errc::unsupported_by_peer},
         {errc::client_closed, errc::internal},
     };
     std::vector<errc> codes;

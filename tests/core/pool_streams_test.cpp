@@ -80,6 +80,21 @@ TEST(PoolStreamsTest, FailedProbeIsRepeatedAlone) {
     EXPECT_EQ(h.count(kind::assign), 10U);
 }
 
+TEST(PoolStreamsTest, HangingProbeDoesNotHoldUpTheOthersForEver) {
+    streams_harness h;
+    (void)h.acquire_many(10);
+    h.wait(400ms);
+    EXPECT_EQ(h.count(kind::dial), 1U);
+    h.wait(200ms);
+    EXPECT_EQ(h.count(kind::dial), 2U);
+    h.wait(1s);
+    EXPECT_EQ(h.count(kind::dial), 4U) << "one more each half second";
+    h.finish_dial(h.last(kind::dial).connection, {.is_multiplexed = true, .max_streams = 100});
+    EXPECT_EQ(h.count(kind::assign), 10U);
+    h.wait(1s);
+    EXPECT_EQ(h.count(kind::dial), 4U) << "nobody waits any more";
+}
+
 TEST(PoolStreamsTest, WarmUpOfAnUnknownOriginProbesFirstAndIsClipped) {
     streams_harness h(with({.max_connections = 3}));
     h.pool.warm(h.now, h.origin, 8, 1, h.now + 1s);

@@ -128,6 +128,7 @@ private:
     static config config_for(const hostile_case& one) {
         config values;
         values.io.threads = 1;
+        values.protocol = protocol_policy::http1_only;
         values.tls.profile = trusting();
         values.pool.dial_patience = std::chrono::milliseconds(0);
         // Of cases that end otherwise: not waited for a whole minute when they do not.

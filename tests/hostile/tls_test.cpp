@@ -27,6 +27,7 @@ const std::string subdomain = "a.origin.example";
 config client_config(const tls_options& trust = support::trusting_options()) {
     config values;
     values.io.threads = 1;
+    values.protocol = protocol_policy::http1_only;
     values.tls.profile = tls_profile::make(trust);
     values.pool.dial_patience = milliseconds(0);
     for (const char* name : {"origin.example", "b.origin.example", "a.origin.example"}) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
 #include <random>
 #include <string>
 #include <vector>
@@ -138,6 +140,33 @@ TEST(Http2ServersTest, NodeSendsTrailersAndInformationalHeads) {
     upload.url = server.tls("/upload");
     upload.body = body(std::string(2'000'000, 'u'));
     EXPECT_EQ(subject.send(std::move(upload)).body, "2000000");
+    EXPECT_EQ(subject.stats().total().opened, 1U);
+}
+
+TEST(Http2ServersTest, NodeTakesConnectAndExtendedConnect) {
+    const http2_server server(node_command);
+    client subject(http2_config());
+    for (const bool is_extended : {false, true}) {
+        request what = get(server.tls("/chat"));
+        what.method = method::connect;
+        what.protocol = protocol_policy::http2_only;
+        if (is_extended) what.connect_protocol = "websocket";
+        if (!is_extended) what.target = "far.example:25";
+        exchange x = open(subject, std::move(what));
+        const response_head head = read_head(x).value();
+        EXPECT_EQ(head.status, 200U);
+        EXPECT_EQ(head.headers["x-protocol"], is_extended ? "websocket" : "none");
+        stream raw = x.release_stream();
+        const std::string sent = std::string(300'000, 'p');
+        awaited_size written;
+        boost::asio::async_write(raw, boost::asio::buffer(sent), written.handler());
+        std::string got(sent.size(), '\0');
+        awaited_size received;
+        boost::asio::async_read(raw, boost::asio::buffer(got), received.handler());
+        EXPECT_FALSE(written.error());
+        EXPECT_FALSE(received.error());
+        EXPECT_TRUE(got == sent);
+    }
     EXPECT_EQ(subject.stats().total().opened, 1U);
 }
 

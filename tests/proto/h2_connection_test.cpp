@@ -60,18 +60,42 @@ TEST(H2ConnectionTest, RequestsNotYetSentAtGoawayAreUnprocessed) {
     EXPECT_EQ(client.engine().open_streams(), 3U);
 }
 
+const std::string lost = "the peer ended the connection with ENHANCE_YOUR_CALM: too_many_pings?";
+
 TEST(H2ConnectionTest, ErrorGoawayExplainsWhatIsLost) {
     h2_client client = with_three();
     client.give(h2::status(1, "200") + h2::goaway(3, 11, "too_many_pings\n"));
     EXPECT_EQ(client.take_events(),
               "1 head 200 v20 {}\n- goaway 3 ENHANCE_YOUR_CALM 'too_many_pings?'\n" +
-                  error_of(3, errc::peer_closed, above));
+                  error_of(3, errc::peer_closed, above + "; " + lost));
     client.close();
-    const std::string why =
-        "ENHANCE_YOUR_CALM: the peer ended the connection with ENHANCE_YOUR_CALM: too_many_pings?";
+    const std::string why = "ENHANCE_YOUR_CALM: " + lost;
     const std::string log = client.take_events();
     EXPECT_NE(log.find(error_of(1, errc::peer_truncated, why)), std::string::npos) << log;
     EXPECT_NE(log.find(error_of(2, errc::peer_closed, why)), std::string::npos) << log;
+}
+
+TEST(H2ConnectionTest, RepeatedGoawayKeepsWhatTheFirstSaid) {
+    h2_client client = with_three();
+    client.give(h2::goaway(5, 11, "too_many_pings\n") + h2::goaway(3, 0));
+    EXPECT_EQ(client.take_events(),
+              "- goaway 5 ENHANCE_YOUR_CALM 'too_many_pings?'\n"
+              "- goaway 3 NO_ERROR 'too_many_pings?'\n" +
+                  error_of(3, errc::peer_closed, above + "; " + lost));
+    client.close();
+    const std::string log = client.take_events();
+    const std::string why = "ENHANCE_YOUR_CALM: " + lost;
+    EXPECT_NE(log.find(error_of(1, errc::peer_closed, why)), std::string::npos) << log;
+}
+
+TEST(H2ConnectionTest, RepeatedGoawayMayGetWorse) {
+    h2_client client = with_three();
+    client.give(h2::goaway(0x7fffffff, 0, "bye") + h2::goaway(5, 11, "too_many_pings\n"));
+    static_cast<void>(client.take_events());
+    client.close();
+    const std::string log = client.take_events();
+    const std::string why = "ENHANCE_YOUR_CALM: " + lost;
+    EXPECT_NE(log.find(error_of(1, errc::peer_closed, why)), std::string::npos) << log;
 }
 
 TEST(H2ConnectionTest, AnEndWithoutGoawayFailsWhatIsOpen) {

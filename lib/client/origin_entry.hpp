@@ -1,0 +1,46 @@
+// origin_entry: what a shard has of one origin, beside what core knows.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/deadline_queue.hpp"
+#include "client/pool_key.hpp"
+#include "core/address_book.hpp"
+#include "core/admission.hpp"
+#include "core/budget.hpp"
+#include "core/hedge_delay.hpp"
+#include "hearth/error.hpp"
+#include "io/socket_setup.hpp"
+
+namespace hearth::detail {
+
+/// What the shard knows of an origin; core knows it by id only.
+struct origin_entry {
+    pool_key key;
+    std::string name;  // "https://host:port", and the route if there is one
+    std::shared_ptr<core::address_book> addresses;       // made at the first dial, as the next
+    std::shared_ptr<const io::socket_settings> sockets;  // made at the first dial
+    boost::system::error_code dial_error;                // of the last failed dial
+    std::string dial_detail;
+    phase dial_phase = phase::none;
+    std::uint32_t dialing = 0;           // links that are not ready yet
+    phase dialing_phase = phase::queue;  // how far the furthest of them is
+    std::uint64_t stale_retries = 0;
+    core::budget budget;                    // of extra work for it
+    std::unique_ptr<core::admission> gate;  // null: everything passes
+    base::deadline_handle gate_timer = 0;
+    std::string last_failure;  // that the breaker counted
+    std::uint64_t breaker_refused = 0;
+    std::uint64_t rate_refused = 0;
+    std::uint64_t concurrency_refused = 0;
+    std::uint64_t load_refused = 0;
+    std::optional<core::hedge_delay> hedging;  // made at first use
+    std::uint64_t hedges = 0;
+    std::uint64_t hedges_won = 0;
+    std::uint64_t hedges_withheld = 0;
+};
+
+}  // namespace hearth::detail
