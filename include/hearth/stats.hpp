@@ -101,8 +101,10 @@ struct stats {
     std::uint64_t write_calls = 0;
     std::uint64_t kernel_tls_connections = 0;  ///< Always 0: OpenSSL 3.0 offers it over sockets
                                                ///< only.
-    std::uint64_t internal_errors = 0;  ///< Broken invariants that were contained; report them.
-    std::uint64_t stale_messages = 0;   ///< Facts about dead ids, legal and dropped.
+    std::uint64_t internal_errors = 0;    ///< Broken invariants that were contained; report them.
+    std::uint64_t stale_messages = 0;     ///< Facts about dead ids, legal and dropped.
+    std::uint64_t chains_remembered = 0;  ///< Full handshakes that `tls.remember_chains` saved the
+                                          ///< verification of the chain.
 
     /// Sums over all origins.
     [[nodiscard]] HEARTH_API origin_stats total() const;

@@ -428,6 +428,7 @@ stats shard::snapshot() {
         out.write_calls += l->driver.write_calls;
     }
     out.stale_messages = core_.stale_facts();
+    out.chains_remembered = chains_.hits();
     for (const auto& [key, id] : origin_ids_) {
         origin_stats& origin = out.origins.emplace_back(core_.stats(now_, id));
         origin.origin = origins_[id.index].name;
@@ -446,6 +447,7 @@ void add_shard(stats& sum, const stats& part) {
     sum.read_calls += part.read_calls;
     sum.write_calls += part.write_calls;
     sum.stale_messages += part.stale_messages;
+    sum.chains_remembered += part.chains_remembered;
     sum.origins.insert(sum.origins.end(), part.origins.begin(), part.origins.end());
 }
 

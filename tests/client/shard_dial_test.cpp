@@ -418,6 +418,24 @@ TEST(ShardDialTest, SessionsAreResumed) {
     }
 }
 
+TEST(ShardDialTest, ChainOfAnOriginIsVerifiedOnceInAWhile) {
+    testing::origin_options options;
+    options.listen.tickets = 0;
+    testing::origin origin(options);
+    config values = trusting(origin.ca_pem());
+    const auto remembered_of_three = [&] {
+        client subject(values);
+        for (int i = 0; i < 3; ++i) {
+            EXPECT_EQ(subject.send(get(origin.url("/no-keepalive"))).status, 200U);
+        }
+        EXPECT_EQ(subject.stats().total().handshakes_full, 3U);
+        return subject.stats().chains_remembered;
+    };
+    EXPECT_EQ(remembered_of_three(), 2U);
+    values.tls.remember_chains.reset();
+    EXPECT_EQ(remembered_of_three(), 0U);
+}
+
 // Names and addresses.
 
 TEST(ShardDialTest, NameOverridesNeedNoNameService) {
