@@ -1,8 +1,18 @@
 #include "client/address_race.hpp"
 
+#include <boost/asio/ip/address.hpp>
+#include <boost/system/error_code.hpp>
 #include <utility>
 
 namespace hearth::detail {
+
+void keep_family(io::address_list& addresses, const std::string& local_address) {
+    if (local_address.empty()) return;
+    boost::system::error_code error;
+    const auto local = boost::asio::ip::make_address(local_address, error);
+    std::erase_if(addresses,
+                  [&](const auto& one) { return error || one.is_v6() != local.is_v6(); });
+}
 
 void address_race::set(const io::endpoint& only) {
     release();
@@ -13,8 +23,7 @@ void address_race::set(base::time_point now, std::shared_ptr<core::address_book>
                        const io::address_list& all, base::prng& random) {
     release();
     book_ = std::move(book);
-    std::vector<core::address_book::address> known;
-    for (const auto& one : all) known.push_back({one.to_string(), one.is_v6()});
+    const auto known = name(all);
     book_->update(now, known);
     entries_.clear();
     for (const std::uint32_t i : book_->order(now, known, random)) {
@@ -24,6 +33,12 @@ void address_race::set(base::time_point now, std::shared_ptr<core::address_book>
     // `order` holds the first one for us.
     held_ = book_->hold(entries_.front().name);
     book_->release(held_);
+}
+
+std::vector<core::address_book::address> address_race::name(const io::address_list& all) {
+    std::vector<core::address_book::address> names;
+    for (const auto& one : all) names.push_back({one.to_string(), one.is_v6()});
+    return names;
 }
 
 void address_race::set_port(std::uint16_t port) {

@@ -8,13 +8,28 @@
 #include <string>
 #include <vector>
 
+#include "base/deadline_queue.hpp"
 #include "base/prng.hpp"
 #include "base/time.hpp"
 #include "core/address_book.hpp"
 #include "io/endpoint.hpp"
 #include "io/resolver.hpp"
+#include "io/socket_setup.hpp"
 
 namespace hearth::detail {
+
+/// What the dials of an origin share, and how its name is followed while there are connections.
+struct name_watch {
+    std::shared_ptr<core::address_book> book;  ///< Made at the first dial, as the next.
+    std::shared_ptr<const io::socket_settings> sockets;
+    base::deadline_handle timer = 0;  ///< To ask again, or to try again to replace connections.
+    bool is_asking = false;
+    std::uint64_t warming = 0;    ///< The ticket of the replacements under way; 0: none.
+    std::uint32_t to_retire = 0;  ///< Connections that they replace.
+};
+
+/// Leaves only what can be reached from a local address; all, if it is empty.
+void keep_family(io::address_list& addresses, const std::string& local_address);
 
 class address_race {
 public:
@@ -29,6 +44,8 @@ public:
     void set(base::time_point now, std::shared_ptr<core::address_book> book,
              const io::address_list& all, base::prng& random);
     void set_port(std::uint16_t port);
+    /// The addresses as the book knows them.
+    [[nodiscard]] static std::vector<core::address_book::address> name(const io::address_list& all);
 
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
     [[nodiscard]] const io::endpoint& operator[](std::uint32_t attempt) const {
@@ -51,6 +68,8 @@ public:
     void answer();
     /// An exchange was lost on it. True: its address is ejected.
     [[nodiscard]] bool lose(base::time_point now, base::prng& random);
+    /// Connected to an address that its name does not have any more.
+    [[nodiscard]] bool is_old() const { return is_held() && !book_->is_current(held_); }
     /// Connected to the same address of the same origin.
     [[nodiscard]] bool is_with(const address_race& other) const {
         return book_ == other.book_ && held_ == other.held_ && is_held();

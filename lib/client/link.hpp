@@ -45,6 +45,7 @@ struct link {
     bool paused = false;           // its exchange's reader is slow: nothing is read
     bool dirty = false;            // in the shard's list of links to flush
     bool closing = false;          // core was told that it ends, its `close` is on the way
+    bool retired = false;          // its address left the name
     bool flight_reported = false;  // core knows that a slice can run
     connection_info info;
 

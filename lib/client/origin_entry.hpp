@@ -7,13 +7,12 @@
 #include <string>
 
 #include "base/deadline_queue.hpp"
+#include "client/address_race.hpp"
 #include "client/pool_key.hpp"
-#include "core/address_book.hpp"
 #include "core/admission.hpp"
 #include "core/budget.hpp"
 #include "core/hedge_delay.hpp"
 #include "hearth/error.hpp"
-#include "io/socket_setup.hpp"
 
 namespace hearth::detail {
 
@@ -21,9 +20,8 @@ namespace hearth::detail {
 struct origin_entry {
     pool_key key;
     std::string name;  // "https://host:port", and the route if there is one
-    std::shared_ptr<core::address_book> addresses;       // made at the first dial, as the next
-    std::shared_ptr<const io::socket_settings> sockets;  // made at the first dial
-    boost::system::error_code dial_error;                // of the last failed dial
+    name_watch names;
+    boost::system::error_code dial_error;  // of the last failed dial
     std::string dial_detail;
     phase dial_phase = phase::none;
     std::uint32_t dialing = 0;           // links that are not ready yet

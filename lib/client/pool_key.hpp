@@ -4,7 +4,9 @@
 
 #include <boost/container_hash/hash.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <string>
 
 #include "hearth/config.hpp"
 #include "hearth/origin.hpp"
@@ -44,6 +46,10 @@ struct pool_key_hash {
         return seed;
     }
 };
+
+/// Where TCP goes: to the proxy if there is one.
+[[nodiscard]] const std::string& first_host(const pool_key& key);
+[[nodiscard]] std::uint16_t first_port(const pool_key& key);
 
 /// The key of a request: its own profile and route, else the config's.
 [[nodiscard]] pool_key make_pool_key(const origin& where, const request& what,

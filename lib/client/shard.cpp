@@ -65,6 +65,16 @@ shard::shard(asio::any_io_executor executor, shard_settings settings)
 
 shard::~shard() = default;
 
+const std::string& first_host(const pool_key& key) {
+    if (key.route.proxy) return key.route.proxy->host;
+    return key.route.connect_host.empty() ? key.origin.host : key.route.connect_host;
+}
+
+std::uint16_t first_port(const pool_key& key) {
+    if (key.route.proxy) return key.route.proxy->port;
+    return key.route.connect_port == 0 ? key.origin.port : key.route.connect_port;
+}
+
 pool_key make_pool_key(const origin& where, const request& what, const config& values) {
     pool_key key;
     key.origin = where;
@@ -140,8 +150,8 @@ void shard::finish_turn() {
     }
     if (closed_) return;
     if (!timer_) timer_.emplace(executor_, weak_from_this());
-    timer_->arm(std::min(
-        {core_.next_deadline(), exchange_times_.next(), link_times_.next(), next_gate_time()}));
+    timer_->arm(std::min({core_.next_deadline(), exchange_times_.next(), link_times_.next(),
+                          next_gate_time(), name_times_.next()}));
     if (core_.wants_turn() && !slices_posted_) {
         // Behind everything that is ready now: established connections go first.
         slices_posted_ = true;
@@ -219,6 +229,7 @@ void shard::recall_leases() {
 }
 
 void shard::perform_warmed(const core::action& action) {
+    if (retire_old(action)) return;
     const auto found = warming_.find(action.value);
     if (found == warming_.end()) return;
     auto [handler, origin] = std::move(found->second);
@@ -491,6 +502,7 @@ void shard::on_timer() {
     enter([&] {
         core_.on_timer(now_);
         on_gate_time();
+        on_name_times();
         exchange_id id;
         while (exchange_times_.pop_due(now_, id)) on_exchange_time(id);
         connection_id silent;

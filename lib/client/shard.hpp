@@ -157,6 +157,13 @@ private:
     bool write_tunnel(link& l);
     void read_tunnel(link& l);
 
+    // Names that change (shard_names.cpp).
+    void follow_name(origin_id id);
+    void on_name_times();
+    void on_name_answer(origin_id id, boost::system::error_code error, io::address_list addresses);
+    void replace_old(origin_id id);
+    bool retire_old(const core::action& warmed);
+
     void run_slices();
     void run_slice(connection_id id);
     void read_handshake(link& l);
@@ -309,6 +316,7 @@ private:
     base::deadline_queue<exchange_id> exchange_times_;
     base::deadline_queue<connection_id> link_times_;  // of HTTP/2 connections with streams
     base::deadline_queue<origin_id> gate_times_;
+    base::deadline_queue<origin_id> name_times_;
     std::vector<origin_id> unserved_;  // whose gate may let somebody in
     std::vector<exchange_id> lost_;    // attempts of hedged pairs that are to end in this turn
     core::load_watch load_;

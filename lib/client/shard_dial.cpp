@@ -29,17 +29,6 @@ std::chrono::nanoseconds thread_cpu() {
     return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
-/// Where TCP goes: to the proxy if there is one.
-const std::string& first_host(const pool_key& key) {
-    if (key.route.proxy) return key.route.proxy->host;
-    return key.route.connect_host.empty() ? key.origin.host : key.route.connect_host;
-}
-
-std::uint16_t first_port(const pool_key& key) {
-    if (key.route.proxy) return key.route.proxy->port;
-    return key.route.connect_port == 0 ? key.origin.port : key.route.connect_port;
-}
-
 std::shared_ptr<const io::socket_settings> make_socket_settings(const io_config& from,
                                                                 const route& where) {
     auto settings = std::make_shared<io::socket_settings>();
@@ -54,15 +43,6 @@ std::shared_ptr<const io::socket_settings> make_socket_settings(const io_config&
     settings->interface_name = where.interface_name;
     settings->before_connect = from.before_connect;
     return settings;
-}
-
-/// Only what can be reached from the route's local address.
-void keep_family(io::address_list& addresses, const std::string& local_address) {
-    if (local_address.empty()) return;
-    error_code error;
-    const auto local = asio::ip::make_address(local_address, error);
-    std::erase_if(addresses,
-                  [&](const auto& one) { return error || one.is_v6() != local.is_v6(); });
 }
 
 std::string describe_attempt(const io::endpoint& peer, const route& where, error_code error) {
@@ -85,9 +65,10 @@ void shard::dial(connection_id id, origin_id origin) {
     if (!sockets_) {
         sockets_ = std::make_shared<io::readiness_set>(executor_, weak_from_this());
     }
-    if (!entry.sockets) entry.sockets = make_socket_settings(config_.io, entry.key.route);
+    if (!entry.names.sockets)
+        entry.names.sockets = make_socket_settings(config_.io, entry.key.route);
     links_[id.index] =
-        std::make_unique<link>(id, origin, sockets_, shared_from_this(), entry.sockets);
+        std::make_unique<link>(id, origin, sockets_, shared_from_this(), entry.names.sockets);
     link& l = *links_[id.index];
     l.dial_began = now_;
     if (entry.dialing++ == 0) entry.dialing_phase = phase::name;
@@ -139,12 +120,13 @@ void shard::on_resolved(connection_id id, error_code error, std::string detail,
         return;
     }
     if (addresses.size() > max_addresses) addresses.resize(max_addresses);
-    auto& book = origins_[l->origin.index].addresses;
+    auto& book = origins_[l->origin.index].names.book;
     if (!book) book = std::make_shared<core::address_book>(config_.addresses);
     l->addresses.set(now_, book, addresses, random_);
     l->addresses.set_port(first_port(key));
     bool families[max_addresses] = {};
     for (std::uint32_t i = 0; i < addresses.size(); ++i) families[i] = l->addresses.is_v6(i);
+    follow_name(l->origin);
     core_.on_resolved(now_, id, std::span(families, addresses.size()));
 }
 
@@ -184,7 +166,7 @@ void shard::attempt_failed_to_connect(link& l, std::uint32_t attempt, error_code
     // Each address has ports of its own; a family that the host has no address of lacks none.
     const bool is_last = l.addresses.all_failed();
     if (is_last && error == boost::system::errc::address_not_available &&
-        io::is_out_of_ports(peer, *origin.sockets)) {
+        io::is_out_of_ports(peer, *origin.names.sockets)) {
         dial_failed(l, core::dial_failure::port_limit, errc::descriptor_limit,
                     l.connect_detail + " No local port is free for connections to it.");
         return;

@@ -33,7 +33,11 @@ void shard::erase_link(connection_id id) {
     closed_read_calls_ += l->driver.read_calls;
     closed_write_calls_ += l->driver.write_calls;
     l->driver.close();
+    origin_entry& origin = origins_[l->origin.index];
     links_[id.index].reset();
+    if (origin.names.timer != 0 && !origin.names.book->holds_any()) {
+        name_times_.remove(origin.names.timer);
+    }
 }
 
 void shard::touch(link& l) {

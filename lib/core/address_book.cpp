@@ -67,10 +67,18 @@ void address_book::forget_unused(time_point now) {
     }
 }
 
-bool address_book::update(time_point now, std::span<const address> all) {
+void address_book::update(time_point now, std::span<const address> all) {
     for (entry& one : entries_) one.is_current = false;
     for (const address& one : all) entries_[find_or_add(one)].is_current = true;
     forget_unused(now);
+}
+
+bool address_book::holds_any() const {
+    return std::any_of(entries_.begin(), entries_.end(),
+                       [](const entry& one) { return one.load != 0; });
+}
+
+bool address_book::holds_old() const {
     return std::any_of(entries_.begin(), entries_.end(), [](const entry& one) {
         return !one.is_free && !one.is_current && one.load != 0;
     });

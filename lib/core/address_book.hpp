@@ -45,9 +45,8 @@ public:
 
     explicit address_book(const addresses_config& settings) : settings_(settings) {}
 
-    /// The name service says that these are all there are. True: one that somebody holds is not
-    /// among them any more.
-    bool update(base::time_point now, std::span<const address> all);
+    /// The name service says that these are all there are.
+    void update(base::time_point now, std::span<const address> all);
     /// In which order to try them, as indices. The first is held by the caller from now on.
     [[nodiscard]] std::vector<std::uint32_t> order(base::time_point now,
                                                    std::span<const address> all,
@@ -67,6 +66,9 @@ public:
     [[nodiscard]] bool is_resting(base::time_point now, std::string_view name) const;
     /// The name service still has it.
     [[nodiscard]] bool is_current(slot held) const { return entries_[held].is_current; }
+    [[nodiscard]] bool holds_any() const;
+    /// Somebody holds one that the name service does not have any more.
+    [[nodiscard]] bool holds_old() const;
     /// How many hold it.
     [[nodiscard]] std::uint32_t load(std::string_view name) const;
     [[nodiscard]] std::size_t size() const { return entries_.size() - free_.size(); }

@@ -23,6 +23,12 @@ const name_answer* dns_cache::find(base::time_point now, std::string_view name) 
     return &at->answer;
 }
 
+std::optional<base::time_point> dns_cache::expiry(std::string_view name) const {
+    const auto found = index_.find(name);
+    if (found == index_.end()) return std::nullopt;
+    return found->second->expires;
+}
+
 void dns_cache::store(base::time_point now, const std::string& name, const name_answer& answer) {
     if (const auto old = index_.find(name); old != index_.end()) erase(old->second);
     const base::duration keep = lifetime(answer);

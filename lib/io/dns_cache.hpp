@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -23,6 +24,8 @@ public:
 
     /// The answer known for a name at `now`, or null. Valid until the next `store`.
     [[nodiscard]] const name_answer* find(base::time_point now, std::string_view name);
+    /// When the life of what is known about a name ends; nothing if nothing is.
+    [[nodiscard]] std::optional<base::time_point> expiry(std::string_view name) const;
     /// Replaces what is known about a name.
     void store(base::time_point now, const std::string& name, const name_answer& answer);
 

@@ -65,6 +65,8 @@ public:
 
     std::uint64_t resolve(const std::string& host, std::uint16_t port, resolve_handler handler);
     void cancel(std::uint64_t ticket);
+    [[nodiscard]] std::optional<base::time_point> expiry(const std::string& host,
+                                                         std::uint16_t port) const;
     void close();
 
 private:
@@ -127,6 +129,17 @@ void resolver_state::cancel(std::uint64_t ticket) {
     post_abort(std::move(left.handler));
 }
 
+std::optional<base::time_point> resolver_state::expiry(const std::string& host,
+                                                       std::uint16_t port) const {
+    const std::string name = normalise(host);
+    if (find_override(name, port) != nullptr) return std::nullopt;
+    boost::system::error_code not_literal;
+    (void)asio::ip::make_address(name, not_literal);
+    if (!not_literal) return std::nullopt;
+    // What is not kept is out of date at once.
+    return cache_.expiry(name).value_or(std::chrono::steady_clock::now());
+}
+
 void resolver_state::close() {
     lookup_.reset();
     flights_.clear();
@@ -185,6 +198,10 @@ public:
         return state_->resolve(host, port, std::move(handler));
     }
     void cancel(std::uint64_t ticket) override { state_->cancel(ticket); }
+    [[nodiscard]] std::optional<base::time_point> expiry(const std::string& host,
+                                                         std::uint16_t port) const override {
+        return state_->expiry(host, port);
+    }
 
 private:
     const std::shared_ptr<resolver_state> state_;

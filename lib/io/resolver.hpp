@@ -12,9 +12,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/time.hpp"
 #include "hearth/config.hpp"
 #include "hearth/error.hpp"
 
@@ -36,6 +38,10 @@ public:
     virtual std::uint64_t resolve(const std::string& host, std::uint16_t port,
                                   resolve_handler handler) = 0;
     virtual void cancel(std::uint64_t ticket) = 0;
+    /// When an answer about a host should be asked for anew; nothing if it never changes (a literal
+    /// or an override).
+    [[nodiscard]] virtual std::optional<base::time_point> expiry(const std::string& host,
+                                                                 std::uint16_t port) const = 0;
 };
 
 [[nodiscard]] std::unique_ptr<resolver> make_resolver(boost::asio::any_io_executor executor,

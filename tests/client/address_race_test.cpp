@@ -139,5 +139,28 @@ TEST(AddressRaceTest, OneWayOnlyNeedsNoBook) {
     EXPECT_FALSE(race.is_with(race));
 }
 
+TEST(AddressRaceTest, IsOldOnceTheNameHasItNoMore) {
+    race_test t;
+    address_race race;
+    t.set(race);
+    EXPECT_FALSE(race.is_old());
+    t.book->update(t0, address_race::name({boost::asio::ip::make_address("127.0.0.2")}));
+    EXPECT_TRUE(race.is_old());
+    race.win(1);
+    EXPECT_FALSE(race.is_old());
+}
+
+TEST(AddressRaceTest, LocalAddressLeavesItsFamily) {
+    const auto v4 = boost::asio::ip::make_address("127.0.0.1");
+    const auto v6 = boost::asio::ip::make_address("::1");
+    io::address_list all = {v6, v4};
+    keep_family(all, "");
+    EXPECT_EQ(all.size(), 2U);
+    keep_family(all, "127.0.0.2");
+    EXPECT_EQ(all, io::address_list{v4});
+    keep_family(all, "::2");
+    EXPECT_TRUE(all.empty());
+}
+
 }  // namespace
 }  // namespace hearth::detail

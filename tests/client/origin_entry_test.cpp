@@ -12,7 +12,7 @@ TEST(OriginEntryTest, OfAnOriginThatNobodyDialledNamesNoFailureAndHoldsNobody) {
     EXPECT_EQ(entry.dialing, 0U);
     EXPECT_EQ(entry.dialing_phase, phase::queue) << "where its waiters are";
     EXPECT_EQ(entry.gate, nullptr);
-    EXPECT_EQ(entry.addresses, nullptr);
+    EXPECT_EQ(entry.names.book, nullptr);
     EXPECT_FALSE(entry.hedging);
 }
 

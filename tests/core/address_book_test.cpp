@@ -214,11 +214,17 @@ TEST(AddressBookTest, AddressThatLeftIsKeptWhileItIsHeld) {
     book_test t;
     (void)t.order(t0, three);
     const address_book::slot held = t.book.hold("b");
-    EXPECT_TRUE(t.book.update(t0, std::vector<address_book::address>{{"a"}, {"c"}}));
+    t.book.update(t0, std::vector<address_book::address>{{"a"}, {"c"}});
+    EXPECT_TRUE(t.book.holds_old());
     EXPECT_FALSE(t.book.is_current(held));
     EXPECT_EQ(t.book.size(), 3U);
     t.book.release(held);
-    EXPECT_FALSE(t.book.update(t0, std::vector<address_book::address>{{"a"}, {"c"}}));
+    EXPECT_FALSE(t.book.holds_old());
+    EXPECT_TRUE(t.book.holds_any()) << "the first of the order";
+    t.book.release(t.book.hold("a"));
+    t.book.release(0);
+    EXPECT_FALSE(t.book.holds_any());
+    t.book.update(t0, std::vector<address_book::address>{{"a"}, {"c"}});
     EXPECT_EQ(t.book.size(), 2U);
 }
 

@@ -87,5 +87,12 @@ TEST(DnsCacheTest, StaysBoundedUnderManyNames) {
     EXPECT_NE(cache.find(t0, "n999"), nullptr);
 }
 
+TEST(DnsCacheTest, TellsWhenTheLifeOfAnAnswerEnds) {
+    dns_cache cache(small_config());
+    EXPECT_FALSE(cache.expiry("a"));
+    cache.store(t0, "a", good(seconds(30)));
+    EXPECT_EQ(cache.expiry("a"), t0 + seconds(30));
+}
+
 }  // namespace
 }  // namespace hearth::io

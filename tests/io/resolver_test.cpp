@@ -234,5 +234,19 @@ TEST_F(ResolverTest, AHandlerMayResolveAgain) {
     EXPECT_EQ(inner.addresses, std::vector<std::string>{"10.0.0.2"});
 }
 
+TEST_F(ResolverTest, FixedAnswersNeverExpireAndOthersByTheirTtl) {
+    dns_config config;
+    config.overrides = {{"fixed.test", 0, {"10.0.0.9"}}};
+    make(config);
+    EXPECT_FALSE(resolver_->expiry("10.1.2.3", 443));
+    EXPECT_FALSE(resolver_->expiry("Fixed.test", 443));
+    outcome out;
+    resolve("a.test", out);
+    const auto unknown = resolver_->expiry("a.test", 443);
+    ASSERT_TRUE(unknown) << "at once";
+    lookups_.at(0).handler(answer("10.0.0.1", std::chrono::seconds(60)));
+    EXPECT_GE(resolver_->expiry("A.test.", 443), *unknown + std::chrono::seconds(60));
+}
+
 }  // namespace
 }  // namespace hearth::io
