@@ -388,6 +388,21 @@ TEST(PoolStreamsTest, OriginThatEndsEveryConnectionUnansweredIsDialledWithPauses
     EXPECT_GT(dials, 5U);
 }
 
+TEST(PoolStreamsTest, ConnectionThatServesNobodyCountsAsOneFailedDial) {
+    const auto pause_after = [](unsigned goaways) {
+        streams_harness h;
+        const exchange_id x = h.acquire(h.origin);
+        const connection_id c = h.finish(100);
+        for (unsigned i = 0; i < goaways; ++i) h.goaway(c);
+        h.done(c, x, exchange_outcome::refused);
+        (void)h.acquire(h.origin);
+        const time_point began = h.now;
+        while (h.count(kind::dial) < 2 && h.now < began + 60s) h.wait(1ms);
+        return h.now - began;
+    };
+    EXPECT_EQ(pause_after(8), pause_after(1));
+}
+
 TEST(PoolStreamsTest, AnAnswerEndsThePauses) {
     pool_settings settings;
     settings.pool.dial_patience = 10s;
