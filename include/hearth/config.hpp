@@ -213,6 +213,35 @@ struct http2_config {
     milliseconds ping_timeout{5'000};
 };
 
+/// What a peer may send over HTTP/2 without saying anything, and how large what it says may be; on
+/// each connection. Reached: the connection fails with ENHANCE_YOUR_CALM, its exchanges with
+/// `errc::peer_protocol_error`. Of the counts of frames a tenth comes back per second, and more
+/// with useful traffic. Where no other range is named: 1..1,000,000.
+struct http2_flood_config {
+    std::uint32_t settings = 100;
+    std::uint32_t pings = 200;
+    /// RST_STREAM on streams that are not open.
+    std::uint32_t stray_resets = 200;
+    std::uint32_t window_updates = 1000;
+    std::uint32_t priorities = 200;
+    /// DATA without an octet of data, padding alone included, that does not end its stream.
+    std::uint32_t empty_data = 200;
+    /// Unknown types, repeated GOAWAY, and frames on streams that are gone.
+    std::uint32_t other_frames = 500;
+    /// Acknowledgements (of SETTINGS, PING) that wait because the peer does not read. Range
+    /// 16..10,000.
+    std::uint32_t pending_acks = 1000;
+    /// Entries of one SETTINGS frame. Range 8..1,024.
+    std::uint32_t settings_entries = 32;
+    /// CONTINUATION frames of one header block. Range 1..1,024.
+    std::uint32_t continuations = 16;
+    /// Octets of a compressed header block, all its frames. Range 1 KiB..16 MiB.
+    std::uint32_t header_block_bytes = 128 * 1024;
+    /// The dynamic table of the header decoder (RFC 7541 2.3.2), announced to the peer. Range
+    /// 0..1 MiB.
+    std::uint32_t header_table_bytes = 4096;
+};
+
 struct io_config {
     /// Threads of a client without an executor of its caller. 0: min(cores, 4). Range 0..256.
     std::uint32_t threads = 0;
@@ -506,6 +535,7 @@ struct config {
     tls_config tls{};
     http1_config http1{};
     http2_config http2{};
+    http2_flood_config http2_floods{};
     /// The HTTP versions of requests that do not bring their own. What an origin speaks is told by
     /// the first connection to it; the next dial begins when it is there, or half a second later.
     protocol_policy protocol = protocol_policy::automatic;

@@ -82,6 +82,12 @@ enum class priority_class : std::uint8_t {
     sheddable,  ///< Has three quarters of the places, is never held, and is shed first.
 };
 
+/// What a server should answer first (RFC 9218 4); sent as the field `priority`.
+struct response_priority {
+    std::uint8_t urgency = 3;  ///< 0 (first) to 7 (in the background).
+    bool incremental = false;  ///< Parts of the answer are of use before the whole is here.
+};
+
 /// How a connection gets to its origin. Connections are never shared between different routes.
 struct route {
     /// Connect to this host instead of the origin's (SNI, verification and Host stay the origin's).
@@ -145,6 +151,8 @@ struct request {
     /// Overrides `config::retry.max_attempts`. `async_send` and `send` only.
     std::optional<std::uint32_t> max_attempts{};
     hearth::priority_class priority_class = hearth::priority_class::normal;
+    /// Sent unless `headers` has the field `priority`. An urgency above 7: `errc::invalid_header`.
+    std::optional<hearth::response_priority> response_priority{};
     /// Called for each 1xx response but 101, on a thread of the client; must not block.
     std::function<void(unsigned status, const hearth::headers&)> on_informational{};
     /// Overrides `config::protocol`. Under `automatic`, a request with `upgrade`, and CONNECT

@@ -52,6 +52,16 @@ error_code check_call(call& what, failure& why) {
             return errc::invalid_body;
         }
     }
+    if (const auto& wanted = what.what.response_priority) {
+        if (wanted->urgency > 7) {
+            why.detail = "The urgency of response_priority is above 7 (RFC 9218 4.1).";
+            return errc::invalid_header;
+        }
+        if (!what.what.headers.contains("priority")) {
+            what.what.headers.add("priority", "u=" + std::to_string(wanted->urgency) +
+                                                  (wanted->incremental ? ", i" : ""));
+        }
+    }
     if (const auto refused = proto::check_request(what.what, what.where.path_and_query)) {
         why.detail = refused->detail;
         return refused->code;

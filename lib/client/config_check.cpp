@@ -39,6 +39,7 @@ public:
         check_overload();
         check_http1();
         check_http2();
+        check_floods();
         check_route();
         check_dns();
         check_overrides();
@@ -75,6 +76,7 @@ private:
     void check_overload();
     void check_http1();
     void check_http2();
+    void check_floods();
     void check_route();
     void check_unix_path();
     void check_proxy(const std::string& field, const proxy& one);
@@ -220,6 +222,25 @@ void checker::check_http2() {
     }
     range<milliseconds>("http2.ping_after", http2.ping_after, seconds(1), hours(1));
     range<milliseconds>("http2.ping_timeout", http2.ping_timeout, seconds(1), hours(1));
+}
+
+void checker::check_floods() {
+    const http2_flood_config& floods = config_.http2_floods;
+    const auto frames = [this](std::string_view field, std::uint32_t value) {
+        count(field, value, 1, 1'000'000);
+    };
+    frames("http2_floods.settings", floods.settings);
+    frames("http2_floods.pings", floods.pings);
+    frames("http2_floods.stray_resets", floods.stray_resets);
+    frames("http2_floods.window_updates", floods.window_updates);
+    frames("http2_floods.priorities", floods.priorities);
+    frames("http2_floods.empty_data", floods.empty_data);
+    frames("http2_floods.other_frames", floods.other_frames);
+    count("http2_floods.pending_acks", floods.pending_acks, 16, 10'000);
+    count("http2_floods.settings_entries", floods.settings_entries, 8, 1024);
+    count("http2_floods.continuations", floods.continuations, 1, 1024);
+    count("http2_floods.header_block_bytes", floods.header_block_bytes, kib, 16 * mib);
+    count("http2_floods.header_table_bytes", floods.header_table_bytes, 0, mib);
 }
 
 void checker::check_route() {

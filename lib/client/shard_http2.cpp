@@ -25,8 +25,23 @@ namespace {
 // Between two pings that only measure.
 constexpr std::chrono::seconds ping_interval{1};
 
+proto::h2_allowance allowance(std::uint32_t frames) { return {frames, frames / 10}; }
+
 proto::h2_settings http2_settings(const config& values) {
     proto::h2_settings settings;
+    const http2_flood_config& floods = values.http2_floods;
+    settings.settings_frames = allowance(floods.settings);
+    settings.pings = allowance(floods.pings);
+    settings.stray_resets = allowance(floods.stray_resets);
+    settings.window_updates = allowance(floods.window_updates);
+    settings.priorities = allowance(floods.priorities);
+    settings.empty_data = allowance(floods.empty_data);
+    settings.other_frames = allowance(floods.other_frames);
+    settings.max_pending_acks = floods.pending_acks;
+    settings.max_settings_entries = floods.settings_entries;
+    settings.max_continuations = floods.continuations;
+    settings.max_header_block_bytes = floods.header_block_bytes;
+    settings.decoder_table_bytes = floods.header_table_bytes;
     settings.max_header_bytes = values.http2.max_header_bytes;
     settings.max_header_count = values.http2.max_header_count;
     settings.max_informational = values.http1.max_informational;

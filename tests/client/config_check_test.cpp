@@ -67,6 +67,20 @@ const bad_config out_of_range[] = {
     {"http2.max_window", [](config& c) { c.http2.max_window = 1U << 31; }},
     {"http2.max_window", [](config& c) { c.http2.max_window = 100'000; }},
     {"http2.ping_after", [](config& c) { c.http2.ping_after = milliseconds(999); }},
+    {"http2_floods.settings", [](config& c) { c.http2_floods.settings = 0; }},
+    {"http2_floods.pings", [](config& c) { c.http2_floods.pings = 0; }},
+    {"http2_floods.stray_resets", [](config& c) { c.http2_floods.stray_resets = 0; }},
+    {"http2_floods.window_updates", [](config& c) { c.http2_floods.window_updates = 1'000'001; }},
+    {"http2_floods.priorities", [](config& c) { c.http2_floods.priorities = 0; }},
+    {"http2_floods.empty_data", [](config& c) { c.http2_floods.empty_data = 0; }},
+    {"http2_floods.other_frames", [](config& c) { c.http2_floods.other_frames = 0; }},
+    {"http2_floods.pending_acks", [](config& c) { c.http2_floods.pending_acks = 15; }},
+    {"http2_floods.settings_entries", [](config& c) { c.http2_floods.settings_entries = 7; }},
+    {"http2_floods.continuations", [](config& c) { c.http2_floods.continuations = 0; }},
+    {"http2_floods.header_block_bytes",
+     [](config& c) { c.http2_floods.header_block_bytes = 1023; }},
+    {"http2_floods.header_table_bytes",
+     [](config& c) { c.http2_floods.header_table_bytes = 1U << 21; }},
     {"http2.ping_timeout", [](config& c) { c.http2.ping_timeout = milliseconds::max(); }},
     {"decode.max_codings", [](config& c) { c.decode.max_codings = 0; }},
     {"decode.max_ratio", [](config& c) { c.decode.max_ratio = 0; }},
@@ -139,18 +153,9 @@ const bad_config out_of_range[] = {
     {"dns.cache_entries", [](config& c) { c.dns.cache_entries = 0; }},
     {"dns.attempt_delay", [](config& c) { c.dns.attempt_delay = milliseconds(9); }},
     {"dns.servers", [](config& c) { c.dns.servers = {"127.0.0.1"}; }},
-    {"dns.overrides[0].host",
-     [](config& c) {
-         c.dns.overrides = {{"", 0, {"10.0.0.1"}}};
-     }},
-    {"dns.overrides[0].addresses",
-     [](config& c) {
-         c.dns.overrides = {{"a", 0, {}}};
-     }},
-    {"dns.overrides[0].addresses",
-     [](config& c) {
-         c.dns.overrides = {{"a", 0, {"b"}}};
-     }},
+    {"dns.overrides[0].host", [](config& c) { c.dns.overrides = {{"", 0, {"10.0.0.1"}}}; }},
+    {"dns.overrides[0].addresses", [](config& c) { c.dns.overrides = {{"a", 0, {}}}; }},
+    {"dns.overrides[0].addresses", [](config& c) { c.dns.overrides = {{"a", 0, {"b"}}}; }},
     {"timeouts.queue", [](config& c) { c.timeouts.queue = std::chrono::hours(2); }},
     {"timeouts.name", [](config& c) { c.timeouts.name = milliseconds(0); }},
     {"timeouts.connect", [](config& c) { c.timeouts.connect = milliseconds(-5); }},

@@ -136,6 +136,87 @@ TEST(ShardHttp2Test, MisdirectedRequestIsAnsweredTheSecondTime) {
     EXPECT_EQ(subject.stats().total().opened, 2U);
 }
 
+struct flood_case {
+    std::string frames;
+    void (*allow_less)(http2_flood_config& floods);
+};
+
+/// Within the default bound, beyond a smaller one.
+std::vector<flood_case> flood_cases() {
+    std::string pings;
+    std::string settings;
+    std::string resets;
+    std::string windows;
+    std::string priorities;
+    std::string empty;
+    std::string unknown;
+    for (int i = 0; i < 20; ++i) {
+        pings += h2::ping(1);
+        settings += h2::settings();
+        resets += h2::rst_stream(1, 0);
+        windows += h2::window_update(0, 1);
+        priorities += h2::priority(1);
+        empty += h2::data(3, "");
+        unknown += h2::frame(200, 0, 0);
+    }
+    const std::string large_block =
+        h2::headers(3, {{":status", "200"}, {"x", std::string(3000, 'v')}}, h2::end_stream);
+    const std::string block = h2::block({{":status", "200"}, {"x", "y"}});
+    const std::string in_parts =
+        h2::frame(h2::headers_frame, h2::end_stream, 3, block.substr(0, 1)) +
+        h2::frame(h2::continuation_frame, 0, 3, block.substr(1, 1)) +
+        h2::frame(h2::continuation_frame, h2::end_headers, 3, block.substr(2));
+    const std::string ten_entries = h2::settings({{100, 1},
+                                                  {101, 1},
+                                                  {102, 1},
+                                                  {103, 1},
+                                                  {104, 1},
+                                                  {105, 1},
+                                                  {106, 1},
+                                                  {107, 1},
+                                                  {108, 1},
+                                                  {109, 1}});
+    return {
+        {pings + answer(3), [](http2_flood_config& f) { f.pings = 10; }},
+        {settings + answer(3), [](http2_flood_config& f) { f.settings = 10; }},
+        {resets + answer(3), [](http2_flood_config& f) { f.stray_resets = 10; }},
+        {windows + answer(3), [](http2_flood_config& f) { f.window_updates = 5; }},
+        {priorities + answer(3), [](http2_flood_config& f) { f.priorities = 5; }},
+        {h2::status(3, "200") + empty + h2::data(3, "ok", h2::end_stream),
+         [](http2_flood_config& f) { f.empty_data = 10; }},
+        {unknown + answer(3), [](http2_flood_config& f) { f.other_frames = 10; }},
+        {large_block, [](http2_flood_config& f) { f.header_block_bytes = 1024; }},
+        {in_parts, [](http2_flood_config& f) { f.continuations = 1; }},
+        {ten_entries + answer(3), [](http2_flood_config& f) { f.settings_entries = 8; }},
+    };
+}
+
+TEST(ShardHttp2Test, BoundsOfFloodsAreTheConfigs) {
+    std::size_t index = 0;
+    for (const flood_case& one : flood_cases()) {
+        SCOPED_TRACE(index++);
+        // The first exchange is answered, then the second one's answer comes with the flood.
+        const testing::script script{testing::expect_frame(h2::headers_frame),
+                                     testing::send(h2::settings() + h2::settings_ack() + answer(1)),
+                                     testing::expect_frame(h2::headers_frame),
+                                     testing::send(one.frames)};
+        testing::raw_origin origin(plaintext_listen(), script);
+        config values = http2();
+        values.retry.stale_connection = false;
+        for (const bool is_strict : {false, true}) {
+            if (is_strict) one.allow_less(values.http2_floods);
+            client subject(values);
+            EXPECT_EQ(subject.send(get(origin.url("/"))).status, 200U);
+            const failed_call call = fail(subject, post(origin.url("/"), body("x")));
+            if (is_strict) {
+                EXPECT_EQ(call.error, errc::peer_protocol_error) << call.result.failure.detail;
+            } else {
+                EXPECT_FALSE(call.error) << call.result.failure.detail;
+            }
+        }
+    }
+}
+
 TEST(ShardHttp2Test, StreamErrorLeavesTheConnection) {
     testing::raw_origin origin(plaintext_listen(), peer(h2::rst_stream(1, 2) + answer(3)));
     client subject(http2());

@@ -248,6 +248,28 @@ TEST(ShardSendTest, AsteriskTargetOfOptions) {
     EXPECT_EQ(origin.received(0).find("OPTIONS * HTTP/1.1\r\n"), 0U);
 }
 
+TEST(ShardSendTest, PriorityOfTheResponse) {
+    testing::origin origin(plaintext());
+    origin.on("/", [](const testing::request_view& seen, testing::responder reply) {
+        testing::reply whole;
+        for (const auto& [name, value] : seen.headers) {
+            if (name == "priority") whole.body.append(value) += ";";
+        }
+        reply.answer(std::move(whole));
+    });
+    client subject(one_thread());
+    request what = get(origin.url("/"));
+    EXPECT_EQ(subject.send(what).body, "");
+    what.response_priority = response_priority{.urgency = 1, .incremental = true};
+    EXPECT_EQ(subject.send(what).body, "u=1, i;");
+    what.response_priority = response_priority{.urgency = 7};
+    EXPECT_EQ(subject.send(what).body, "u=7;");
+    what.headers.add("priority", "u=0");
+    EXPECT_EQ(subject.send(what).body, "u=0;") << "the caller's own";
+    what.response_priority->urgency = 8;
+    EXPECT_EQ(begin_send(subject, what).error(), errc::invalid_header);
+}
+
 struct refused_case {
     std::string name;
     errc code;
