@@ -91,7 +91,7 @@ TEST(ShardDialTest, OneFailedDialDoesNotFailTheWaiters) {
     const awaited_response second = begin_send(subject, get(origin.url("/d/0")));
     EXPECT_FALSE(first.error()) << "it takes the connection that is there, whoever dialled it";
     EXPECT_FALSE(second.error());
-    EXPECT_TRUE(eventually([&] { return subject.stats().total().failed_dials == 1; }));
+    EXPECT_TRUE(eventually([&] { return subject.stats().total().failed_dials >= 1; }));
     expect_consistent(subject.stats());
 }
 
