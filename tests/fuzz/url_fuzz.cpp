@@ -39,7 +39,8 @@ void check_url(const std::string& url) {
     if (!parsed) {
         const std::string& why = parsed.error().detail;
         require(!why.empty() && proto::is_field_text(why), "a bad sentence", why);
-        require(url.size() < 12 || why.find(url) == std::string::npos, "the URL is repeated", why);
+        // A fuzzer learns our sentences; none of them has the sign that ends credentials.
+        require(why.find('@') == std::string::npos, "the URL is repeated", why);
         return;
     }
     require(parsed->path_and_query.starts_with('/'), "no path", url);
