@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hearth/hooks.hpp"
 #include "hearth/proxy.hpp"
 #include "hearth/request.hpp"
 #include "hearth/tls.hpp"
@@ -472,7 +473,8 @@ struct name_override {
 
 enum class resolver_kind : std::uint8_t {
     c_ares,  ///< Asynchronous queries with TTLs; reads /etc/hosts and /etc/resolv.conf.
-    system,  ///< getaddrinfo on one thread, for systems where nsswitch matters.
+    system,  ///< getaddrinfo on `dns.system_threads`, for systems where nsswitch matters.
+    custom,  ///< `dns.hook`.
 };
 
 struct dns_config {
@@ -490,6 +492,18 @@ struct dns_config {
     /// Name servers to ask, as "address:port" ("127.0.0.1:53", "[::1]:5353"), instead of the
     /// system's. For `c_ares` only. Empty: those of /etc/resolv.conf.
     std::vector<std::string> servers{};
+    /// An answer whose life ended at most so long ago is still used, at once, while it is asked for
+    /// anew. Range 0..7 days. Default 0: a dial waits for the new answer, which is true.
+    std::chrono::seconds stale_while_refresh{0};
+    /// The same while the name service fails, or has not answered for half a second; it is asked
+    /// again every 2 s at the most. "No such name" is an answer. Range 0..7 days. Default 1 h: an
+    /// old address is worth trying while nobody knows a new one.
+    std::chrono::seconds stale_if_error{3600};
+    /// Threads of the whole client that wait in getaddrinfo: so many slow names delay no other.
+    /// They are started when needed. For `system` only. Range 1..64. Default 4.
+    std::uint32_t system_threads = 4;
+    /// Who is asked where `resolver` is `custom`, and only there.
+    name_hook hook{};
 };
 
 /// Which address of an origin a new connection tries first, of those that work.

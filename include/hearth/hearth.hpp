@@ -11,6 +11,7 @@
 #include "hearth/exchange.hpp"             // IWYU pragma: export
 #include "hearth/form.hpp"                 // IWYU pragma: export
 #include "hearth/headers.hpp"              // IWYU pragma: export
+#include "hearth/hooks.hpp"                // IWYU pragma: export
 #include "hearth/origin.hpp"               // IWYU pragma: export
 #include "hearth/proxy.hpp"                // IWYU pragma: export
 #include "hearth/request.hpp"              // IWYU pragma: export

@@ -13,6 +13,7 @@
 
 #include "hearth/body.hpp"
 #include "hearth/headers.hpp"
+#include "hearth/hooks.hpp"
 #include "hearth/proxy.hpp"
 #include "hearth/tls.hpp"
 #include "hearth/version.hpp"
@@ -106,6 +107,9 @@ struct route {
     /// Connect over this network interface only (SO_BINDTODEVICE), of 15 octets at most. Empty: as
     /// the host's routes say.
     std::string interface_name{};
+    /// Opens the byte streams in place of TCP, told apart by the object, not by what it does. Names
+    /// are handed to it as they are. Not beside `unix_path`, `local_address` or `interface_name`.
+    std::shared_ptr<const hearth::dialer> dialer{};
 
     bool operator==(const route&) const = default;
 };

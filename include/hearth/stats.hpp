@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,19 @@ enum class breaker_state : std::uint8_t {
     recovering,  ///< Lets a growing share through.
 };
 [[nodiscard]] HEARTH_API std::string_view to_string(breaker_state value) noexcept;
+
+/// One address of an origin, or of its proxy; see `addresses_config`.
+struct address_stats {
+    std::string address;            ///< "10.0.0.1", "2001:db8::1".
+    std::uint64_t connections = 0;  ///< Now: connections to it, and dials that begin with it.
+    std::uint64_t failures = 0;     ///< Ever: attempts it refused, let others overtake, or did not
+                                    ///< carry through TLS. Attempts at the same time count once.
+    std::uint64_t lost = 0;         ///< Ever: exchanges lost on its connections.
+    bool is_current = false;        ///< The name service still has it.
+    bool is_ejected = false;        ///< Rests because of lost exchanges.
+    /// It is tried last until then. None: it is tried in its turn.
+    std::optional<std::chrono::steady_clock::time_point> rests_until;
+};
 
 struct origin_stats {
     std::string origin;  ///< "https://host:port", with route and profile if not default.
@@ -88,6 +102,9 @@ struct origin_stats {
     std::uint64_t hedges = 0;               ///< Second attempts begun.
     std::uint64_t hedges_won = 0;           ///< Of these, that gave the answer.
     std::uint64_t hedges_withheld = 0;      ///< Not begun: everybody was late, or no budget left.
+    /// What is known of its addresses: those of the name service, and others that carry connections
+    /// or rest. At most 128. Of a sum none.
+    std::vector<address_stats> addresses;
 };
 
 struct stats {

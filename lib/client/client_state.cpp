@@ -10,6 +10,7 @@
 
 #include "client/config_check.hpp"
 #include "client/shard_turn.hpp"
+#include "io/system_pool.hpp"
 
 namespace hearth::detail {
 
@@ -113,6 +114,10 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
                 }
             });
     }
+    std::shared_ptr<io::system_pool> name_threads;
+    if (values_->dns.resolver == resolver_kind::system) {
+        name_threads = std::make_shared<io::system_pool>(values_->dns.system_threads);
+    }
     for (std::size_t i = 0; i < executors.size(); ++i) {
         shard_settings settings;
         settings.values = values_;
@@ -122,6 +127,7 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
         settings.lender = lender;
         settings.own_context = contexts[i];
         settings.reported_load = reported_load_;
+        settings.name_threads = name_threads;
         shards_.push_back(std::make_shared<shard>(executors[i], std::move(settings)));
     }
     for (const auto& s : shards_) weak->push_back(s);

@@ -304,9 +304,16 @@ void checker::check_proxy(const std::string& field, const proxy& one) {
 
 void checker::check_dns() {
     const dns_config& dns = config_.dns;
-    if (dns.resolver > resolver_kind::system) {
-        contradiction("dns.resolver is none of c_ares and system.");
+    if (dns.resolver > resolver_kind::custom) {
+        contradiction("dns.resolver is none of c_ares, system and custom.");
     }
+    if ((dns.resolver == resolver_kind::custom) != static_cast<bool>(dns.hook)) {
+        contradiction(dns.hook ? "dns.hook is set, but dns.resolver is not custom."
+                               : "dns.resolver is custom, but dns.hook is empty.");
+    }
+    range<seconds>("dns.stale_while_refresh", dns.stale_while_refresh, seconds(0), hours(24 * 7));
+    range<seconds>("dns.stale_if_error", dns.stale_if_error, seconds(0), hours(24 * 7));
+    count("dns.system_threads", dns.system_threads, 1, 64);
     range<seconds>("dns.max_ttl", dns.max_ttl, seconds(0), hours(24 * 7));
     range<seconds>("dns.min_ttl", dns.min_ttl, seconds(0), hours(24 * 7));
     if (dns.min_ttl > dns.max_ttl) {
@@ -321,9 +328,9 @@ void checker::check_dns() {
         if (io::parse_name_server(server)) continue;
         contradiction("dns.servers has '" + server + "', which is not \"address:port\".");
     }
-    if (!dns.servers.empty() && dns.resolver == resolver_kind::system) {
+    if (!dns.servers.empty() && dns.resolver != resolver_kind::c_ares) {
         contradiction(
-            "dns.servers is set, but dns.resolver is system, which cannot be told servers.");
+            "dns.servers is set, but dns.resolver is not c_ares, the only one that asks them.");
     }
 }
 
@@ -556,6 +563,12 @@ std::string check_source(const route& where) {
     if (where.interface_name.size() > max_interface_name) {
         return "route.interface_name is longer than " + text_of(max_interface_name) +
                " octets, so no interface has it.";
+    }
+    const bool has_more =
+        !where.unix_path.empty() || !where.local_address.empty() || !where.interface_name.empty();
+    if (where.dialer && has_more) {
+        return "route.dialer is set beside route.unix_path, route.local_address or "
+               "route.interface_name, which it would have to obey.";
     }
     return {};
 }

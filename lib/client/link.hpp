@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,25 @@
 #include "proto/tunnel.hpp"
 
 namespace hearth::detail {
+
+/// A `dialer` of the caller's at work. Whoever lets go of it wants nothing of it any more.
+class dialer_call {
+public:
+    explicit dialer_call(std::uint64_t ticket) : ticket_(ticket) {}
+    ~dialer_call() {
+        if (!is_answered_) stop_.request_stop();
+    }
+    dialer_call(const dialer_call&) = delete;
+    dialer_call& operator=(const dialer_call&) = delete;
+    [[nodiscard]] std::uint64_t ticket() const { return ticket_; }
+    [[nodiscard]] std::stop_token token() const { return stop_.get_token(); }
+    void answer() { is_answered_ = true; }
+
+private:
+    std::uint64_t ticket_;
+    std::stop_source stop_;
+    bool is_answered_ = false;
+};
 
 struct link {
     link(connection_id name, origin_id where, std::shared_ptr<io::readiness_set> sockets,
@@ -36,6 +56,7 @@ struct link {
     std::unique_ptr<proto::tunnel> tunnel;    // before that, where there is a proxy
     address_race addresses;                   // once resolved
     std::uint64_t resolve_ticket = 0;
+    std::unique_ptr<dialer_call> dialer;      // while it is asked
     std::string connect_detail;               // what each failed attempt said
     boost::system::error_code connect_error;  // of the last failed attempt
 

@@ -35,6 +35,7 @@ struct pool_key_hash {
         boost::hash_combine(seed, key.route.unix_path);
         boost::hash_combine(seed, key.route.local_address);
         boost::hash_combine(seed, key.route.interface_name);
+        boost::hash_combine(seed, key.route.dialer.get());
         boost::hash_combine(seed, static_cast<unsigned>(key.protocol));
         if (key.route.proxy) {
             boost::hash_combine(seed, static_cast<int>(key.route.proxy->kind));

@@ -40,6 +40,7 @@ std::string describe_source(const route& where) {
 std::string describe(const pool_key& key) {
     std::string name = key.origin.to_string() + describe_source(key.route);
     if (key.route.proxy) name += " via " + describe_proxy(*key.route.proxy);
+    if (key.route.dialer) name += " by a dialer";
     if (!key.route.unix_path.empty()) return name + " via unix:" + key.route.unix_path;
     if (!key.route.connect_host.empty() || key.route.connect_port != 0) {
         name +=
@@ -56,7 +57,8 @@ shard::shard(asio::any_io_executor executor, shard_settings settings)
       settings_(std::move(settings)),
       config_(*settings_.values),
       core_(core_settings(config_), settings_.seed, settings_.leases),
-      resolver_(io::make_resolver(executor_, config_.dns)),
+      resolver_(io::make_resolver(executor_, config_.dns,
+                                  {settings_.name_threads, config_.timeouts.name})),
       sessions_(config_.tls.tickets_per_origin),
       chains_(config_.tls.remember_chains.value_or(std::chrono::seconds{0})),
       receive_buffer_(config_.io.receive_buffer),
@@ -168,12 +170,18 @@ void shard::perform(const core::action& action) {
             if (link* l = find_link(action.connection)) {
                 advance(*l, phase::connect);
                 const auto attempt = static_cast<std::uint32_t>(action.value);
-                l->driver.connect(attempt, l->addresses.start(attempt));
+                const io::endpoint& peer = l->addresses.start(attempt);
+                if (origins_[l->origin.index].key.route.dialer) {
+                    begin_dialer(*l, attempt);
+                } else {
+                    l->driver.connect(attempt, peer);
+                }
             }
             break;
         case core::action_kind::cancel_connect:
             if (link* l = find_link(action.connection)) {
                 const auto attempt = static_cast<std::uint32_t>(action.value);
+                stop_dialer(*l);
                 l->driver.cancel_connect(attempt);
                 l->addresses.abandon(now_, attempt, random_);
             }
@@ -404,6 +412,7 @@ void shard::shut_down() {
     core_.shut_down(now_);
     if (timer_) timer_->cancel();
     resolver_.reset();
+    if (dialed_) dialed_->shut();
     if (auto done = std::exchange(drained_, {})) done();
 }
 
@@ -419,6 +428,7 @@ void shard::abandon() {
     handlers_ = base::ring<std::unique_ptr<pending_call>>();
     drained_ = {};
     resolver_.reset();
+    if (dialed_) dialed_->shut();
     timer_.reset();
 }
 
@@ -445,6 +455,7 @@ stats shard::snapshot() {
         origin.origin = origins_[id.index].name;
         origin.stale_retries = origins_[id.index].stale_retries;
         add_gate_stats(origins_[id.index], origin);
+        if (const auto& book = origins_[id.index].names.book) origin.addresses = book->stats(now_);
     }
     return out;
 }

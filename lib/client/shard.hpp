@@ -33,6 +33,7 @@
 #include "client/proxy_rules.hpp"
 #include "core/load_watch.hpp"
 #include "core/pool_core.hpp"
+#include "io/answer_box.hpp"
 #include "io/readiness_set.hpp"
 #include "io/resolver.hpp"
 #include "io/timer.hpp"
@@ -43,6 +44,13 @@ namespace hearth::detail {
 
 class lease_pool;
 
+/// What a dialer of the caller's came to.
+struct dialed {
+    boost::system::error_code error;
+    std::string detail;
+    io::owned_descriptor descriptor;
+};
+
 /// Constant for a shard's life.
 struct shard_settings {
     std::shared_ptr<const config> values;
@@ -52,6 +60,7 @@ struct shard_settings {
     std::shared_ptr<lease_pool> lender;  // null: the shard has all leases for ever
     std::shared_ptr<void> own_context;   // set: one thread of the client serves the executor
     std::shared_ptr<const std::atomic<double>> reported_load;
+    std::shared_ptr<io::system_pool> name_threads;  // where names are asked of getaddrinfo
 };
 
 class shard final : public io::driver_listener,
@@ -145,6 +154,10 @@ private:
     void dial(connection_id id, origin_id origin);
     void on_resolved(connection_id id, error_code error, std::string detail,
                      io::address_list addresses);
+    // By a dialer of the caller's (shard_dialer.cpp).
+    void begin_dialer(link& l, std::uint32_t attempt);
+    void on_dialed(connection_id id, std::uint32_t attempt, std::uint64_t ticket, dialed result);
+    void stop_dialer(link& l);
     void attempt_failed_to_connect(link& l, std::uint32_t attempt, error_code error);
     void begin_handshake(link& l);
     // Through a proxy (shard_proxy.cpp).
@@ -301,6 +314,7 @@ private:
     core::pool_core core_;
     std::unique_ptr<io::resolver> resolver_;
     std::shared_ptr<io::readiness_set> sockets_;
+    std::shared_ptr<io::answer_box<dialed>> dialed_;  // made at first use
     std::optional<io::timer> timer_;
     proto::tls_session_cache sessions_;
     proto::tls_chain_cache chains_;

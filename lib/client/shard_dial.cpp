@@ -45,8 +45,14 @@ std::shared_ptr<const io::socket_settings> make_socket_settings(const io_config&
     return settings;
 }
 
-std::string describe_attempt(const io::endpoint& peer, const route& where, error_code error) {
-    std::string text = "Connecting to " + io::to_string(peer);
+std::string describe_attempt(const io::endpoint& peer, const pool_key& key, error_code error) {
+    const route& where = key.route;
+    std::string text = "Connecting to ";
+    if (where.dialer) {
+        text += "'" + first_host(key) + "' by the route's dialer";
+    } else {
+        text += io::to_string(peer);
+    }
     if (!where.local_address.empty()) text += " from " + where.local_address;
     if (!where.interface_name.empty()) text += " over " + where.interface_name;
     return text + " failed: " + error.message() + ".";
@@ -81,6 +87,13 @@ void shard::dial(connection_id id, origin_id origin) {
                         "The path of the UNIX socket is longer than the system allows.");
             return;
         }
+        l.resolved = now_;
+        const bool family = false;
+        core_.on_resolved(now_, id, std::span(&family, 1));
+        return;
+    }
+    if (key.route.dialer) {  // it resolves names itself, if it has to
+        l.addresses.set({});
         l.resolved = now_;
         const bool family = false;
         core_.on_resolved(now_, id, std::span(&family, 1));
@@ -156,7 +169,7 @@ void shard::attempt_failed_to_connect(link& l, std::uint32_t attempt, error_code
     const io::endpoint& peer = l.addresses[attempt];
     l.connect_error = error;
     if (!l.connect_detail.empty()) l.connect_detail += " ";
-    l.connect_detail += describe_attempt(peer, origin.key.route, error);
+    l.connect_detail += describe_attempt(peer, origin.key, error);
     if (io::is_descriptor_limit(error)) {
         dial_failed(l, core::dial_failure::descriptor_limit, errc::descriptor_limit,
                     l.connect_detail);
@@ -164,7 +177,7 @@ void shard::attempt_failed_to_connect(link& l, std::uint32_t attempt, error_code
     }
     l.addresses.fail(now_, attempt, random_);
     // Each address has ports of its own; a family that the host has no address of lacks none.
-    const bool is_last = l.addresses.all_failed();
+    const bool is_last = l.addresses.all_failed() && !origin.key.route.dialer;
     if (is_last && error == boost::system::errc::address_not_available &&
         io::is_out_of_ports(peer, *origin.names.sockets)) {
         dial_failed(l, core::dial_failure::port_limit, errc::descriptor_limit,

@@ -28,6 +28,7 @@ void shard::erase_link(connection_id id) {
     if (!l->ready) --origins_[l->origin.index].dialing;
     link_times_.remove(l->timer);
     if (l->resolve_ticket != 0 && resolver_) resolver_->cancel(l->resolve_ticket);
+    stop_dialer(*l);
     closed_bytes_sent_ += l->driver.bytes_sent;
     closed_bytes_received_ += l->driver.bytes_received;
     closed_read_calls_ += l->driver.read_calls;

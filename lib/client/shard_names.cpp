@@ -43,7 +43,7 @@ void shard::on_name_times() {
         // Without connections nothing depends on it: the next dial asks.
         if (closed_ || draining_ || core_.stats(now_, id).open == 0) continue;
         entry.names.is_asking = true;
-        (void)resolver_->resolve(
+        (void)resolver_->refresh(
             first_host(entry.key), first_port(entry.key),
             [weak = weak_from_this(), id](error_code error, const std::string& /*detail*/,
                                           io::address_list addresses) {

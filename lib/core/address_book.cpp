@@ -174,7 +174,9 @@ void address_book::on_failed(time_point now, std::string_view name, base::prng& 
     const slot found = find(name);
     if (found == no_slot) return;
     entry& one = entries_[found];
-    if (one.rests_until <= now || one.is_tried) rest(now, one, random);
+    if (one.rests_until > now && !one.is_tried) return;
+    ++one.all_failures;
+    rest(now, one, random);
 }
 
 void address_book::on_ready(slot held) {
@@ -193,6 +195,7 @@ void address_book::on_answer(slot held) {
 void address_book::recover(entry& one) {
     one.failures = 0;
     one.is_tried = false;
+    one.is_ejected = false;
     one.rests_until = time_point::min();
 }
 
@@ -211,11 +214,31 @@ bool address_book::may_eject(time_point now) const {
 bool address_book::on_lost(time_point now, slot held, base::prng& random) {
     entry& one = entries_[held];
     ++one.lost;
+    ++one.all_lost;
     if (!settings_.eject_after || one.lost < *settings_.eject_after) return false;
     const bool is_new = one.rests_until <= now && may_eject(now);
     if (!is_new && !one.is_tried) return false;
     rest(now, one, random);
+    one.is_ejected = true;
     return true;
+}
+
+std::vector<address_stats> address_book::stats(time_point now) const {
+    std::vector<address_stats> all;
+    for (const bool is_current : {true, false}) {
+        for (const entry& one : entries_) {
+            if (one.is_free || one.is_current != is_current) continue;
+            address_stats& out = all.emplace_back();
+            out.address = one.name;
+            out.connections = one.load;
+            out.failures = one.all_failures;
+            out.lost = one.all_lost;
+            out.is_current = is_current;
+            out.is_ejected = one.is_ejected;
+            if (one.rests_until > now) out.rests_until = one.rests_until;
+        }
+    }
+    return all;
 }
 
 bool address_book::is_resting(time_point now, std::string_view name) const {

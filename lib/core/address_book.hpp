@@ -28,6 +28,7 @@
 #include "base/prng.hpp"
 #include "base/time.hpp"
 #include "hearth/config.hpp"
+#include "hearth/stats.hpp"
 
 namespace hearth::core {
 
@@ -72,6 +73,8 @@ public:
     /// How many hold it.
     [[nodiscard]] std::uint32_t load(std::string_view name) const;
     [[nodiscard]] std::size_t size() const { return entries_.size() - free_.size(); }
+    /// What is known of each, those that the name service has first.
+    [[nodiscard]] std::vector<address_stats> stats(base::time_point now) const;
 
 private:
     struct entry {
@@ -79,10 +82,13 @@ private:
         std::uint32_t load = 0;
         std::uint32_t failures = 0;  // in a row
         std::uint32_t lost = 0;      // exchanges, in a row
+        std::uint64_t all_failures = 0;
+        std::uint64_t all_lost = 0;
         base::time_point rests_until = base::time_point::min();
         bool is_v6 = false;
         bool is_current = false;
         bool is_tried = false;  // by one dial, while it rests for the others
+        bool is_ejected = false;
         bool is_free = false;
     };
     [[nodiscard]] slot find(std::string_view name) const;

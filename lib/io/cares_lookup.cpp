@@ -17,10 +17,12 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <cstddef>
 #include <cstring>
 #include <unordered_map>
 #include <utility>
 
+#include "io/destination_order.hpp"
 #include "io/name_lookup.hpp"
 #include "io/socket_setup.hpp"
 
@@ -355,6 +357,12 @@ void channel::answer(lookup_job& job) {
             result = make_failed_answer(code, job.name, ares_strerror(failure_status));
         }
     } else {
+        const address_list& v6 = job.queries[0].addresses;
+        const address_list& v4 = job.queries[1].addresses;
+        if (!v6.empty() && !v4.empty() && is_v4_first(v6.front(), v4.front())) {
+            const auto first_v4 = result.addresses.begin() + static_cast<std::ptrdiff_t>(v6.size());
+            std::rotate(result.addresses.begin(), first_v4, result.addresses.end());
+        }
         result.addresses = interleave_families(result.addresses);
         if (is_partial) result.ttl = seconds(0);  // Ask again soon for the other family.
     }

@@ -62,6 +62,23 @@ void connection_driver::connect(std::uint32_t attempt, const endpoint& peer) {
     sockets_->begin_wait();
 }
 
+void connection_driver::connect(std::uint32_t attempt, owned_descriptor connected) {
+    attempt_state& state = attempts_.emplace_back();
+    state.number = attempt;
+    error_code error = take_socket(connected);
+    socket_state& socket = state.socket;
+    if (!error) error = sockets_->add(connected.get(), *this, socket.watch);
+    if (error) {
+        attempts_.pop_back();
+        post_connect_result(attempt, error);
+        return;
+    }
+    socket.descriptor = connected.release();
+    auto size = static_cast<socklen_t>(state.peer.capacity());
+    if (::getpeername(socket.descriptor, state.peer.data(), &size) == 0) state.peer.resize(size);
+    sockets_->begin_wait();
+}
+
 /// Writable means decided, whatever the outcome: SO_ERROR has it.
 void connection_driver::on_attempt_ready(attempt_state& state) {
     if (state.decided || !state.socket.ready.writable) return;

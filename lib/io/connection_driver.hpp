@@ -55,6 +55,8 @@ public:
     /// Starts to connect; exactly one `on_connect_result` with this number follows, unless
     /// cancelled.
     void connect(std::uint32_t attempt, const endpoint& peer);
+    /// The same with a socket that is connected already.
+    void connect(std::uint32_t attempt, owned_descriptor connected);
     void cancel_connect(std::uint32_t attempt);
     /// Keeps this connected attempt as the connection and closes all others.
     void adopt(std::uint32_t attempt);

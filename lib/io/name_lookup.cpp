@@ -6,9 +6,11 @@
 namespace hearth::io {
 
 address_list interleave_families(const address_list& addresses) {
-    std::array<address_list, 2> families;  // IPv6, IPv4.
+    if (addresses.empty()) return {};
+    const bool first = addresses.front().is_v6();
+    std::array<address_list, 2> families;  // The first one's, and the other.
     for (const auto& address : addresses) {
-        address_list& family = families[address.is_v6() ? 0 : 1];
+        address_list& family = families[address.is_v6() == first ? 0 : 1];
         if (family.size() == max_addresses) continue;
         if (std::ranges::find(family, address) == family.end()) family.push_back(address);
     }

@@ -1,5 +1,5 @@
-// name_lookup: asks a name service, once per call. What the resolver needs from c-ares or
-// getaddrinfo.
+// name_lookup: asks a name service, once per call. What the resolver needs from c-ares, getaddrinfo
+// or a hook of the caller's.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -37,11 +37,16 @@ public:
 
 [[nodiscard]] std::unique_ptr<name_lookup> make_cares_lookup(boost::asio::any_io_executor executor,
                                                              const dns_config& config);
-[[nodiscard]] std::unique_ptr<name_lookup> make_system_lookup(
-    boost::asio::any_io_executor executor);
+class system_pool;
+[[nodiscard]] std::unique_ptr<name_lookup> make_system_lookup(boost::asio::any_io_executor executor,
+                                                              std::shared_ptr<system_pool> pool);
+/// The hook is told to stop after `patience`.
+[[nodiscard]] std::unique_ptr<name_lookup> make_custom_lookup(
+    const boost::asio::any_io_executor& executor, name_hook hook,
+    std::chrono::milliseconds patience);
 
-/// Drops duplicates, alternates the families beginning with IPv6 (RFC 8305 4) and keeps the order
-/// within each; at most `max_addresses`.
+/// Drops duplicates, alternates the families, the first one's first (RFC 8305 4), and keeps the
+/// order within each; at most `max_addresses`.
 [[nodiscard]] address_list interleave_families(const address_list& addresses);
 
 /// A failed answer whose detail is "'name': reason."

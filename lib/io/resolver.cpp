@@ -1,5 +1,9 @@
 // The caching resolver: overrides, literals, cache, then one lookup per name however many ask.
 //
+// A stale answer stands in for the lookup's: at once where the config lets it be used meanwhile;
+// else when the lookup fails or is late, and then for everybody who asks until the next lookup, for
+// which there is a pause. The lookup's own answer goes to the cache, whenever it comes.
+//
 // A call waits in `waiting_` until its handler is taken out, exactly once, by its answer, its
 // cancellation or the end of the resolver. Handlers always run posted, so a handler may do
 // anything, even destroy the resolver. A cancelled call leaves its lookup running: the answer goes
@@ -9,17 +13,26 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <unordered_map>
 #include <utility>
 
 #include "io/dns_cache.hpp"
 #include "io/name_lookup.hpp"
+#include "io/system_pool.hpp"
 
 namespace hearth::io {
 namespace {
 
 namespace asio = boost::asio;
+using std::chrono::steady_clock;
+
+/// A lookup that takes longer has failed as far as stale answers go. RFC 8767 5 recommends 1.8 s,
+/// for programs; here all of `timeouts.name` may be less.
+constexpr std::chrono::milliseconds late_after{500};
+/// Between lookups that fail, while there is a stale answer (RFC 8767 5 has 30 s, for shared ones).
+constexpr std::chrono::seconds pause_after_failure{2};
 
 std::string normalise(std::string_view host) {
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
@@ -61,9 +74,12 @@ public:
         : executor_(std::move(executor)),
           overrides_(parse_overrides(config)),
           lookup_(std::move(lookup)),
-          cache_(config) {}
+          cache_(config),
+          stale_while_refresh_(config.stale_while_refresh),
+          stale_if_error_(config.stale_if_error) {}
 
-    std::uint64_t resolve(const std::string& host, std::uint16_t port, resolve_handler handler);
+    std::uint64_t resolve(const std::string& host, std::uint16_t port, bool takes_stale,
+                          resolve_handler handler);
     void cancel(std::uint64_t ticket);
     [[nodiscard]] std::optional<base::time_point> expiry(const std::string& host,
                                                          std::uint16_t port) const;
@@ -72,7 +88,9 @@ public:
 private:
     [[nodiscard]] const fixed_answer* find_override(const std::string& name,
                                                     std::uint16_t port) const;
-    void join_flight(const std::string& name, std::uint64_t ticket);
+    bool answer_stale(const std::string& name, std::uint64_t ticket);
+    void begin_flight(const std::string& name);
+    void on_late(const std::string& name);
     void on_answer(const std::string& name, const name_answer& answer);
     void post_answer(std::uint64_t ticket, name_answer answer);
     void post_abort(resolve_handler handler);
@@ -81,21 +99,31 @@ private:
     const std::vector<fixed_answer> overrides_;
     std::unique_ptr<name_lookup> lookup_;
     dns_cache cache_;
+    const std::chrono::seconds stale_while_refresh_;
+    const std::chrono::seconds stale_if_error_;
     std::uint64_t last_ticket_ = 0;
     struct waiter {
         resolve_handler handler;
-        std::string flight;  // The name whose lookup it waits for; empty if it is answered already.
+        bool takes_stale = true;
+        std::string flight{};  // The name whose lookup it waits for; empty if it is answered.
     };
     std::unordered_map<std::uint64_t, waiter> waiting_;
-    // The tickets that wait for each name that is being looked up.
-    std::unordered_map<std::string, std::vector<std::uint64_t>> flights_;
+    // A name that is being looked up.
+    struct query {
+        explicit query(const asio::any_io_executor& executor) : timer(executor) {}
+        std::vector<std::uint64_t> tickets;
+        asio::steady_timer timer;  // To `is_late`.
+        bool is_late = false;
+    };
+    std::unordered_map<std::string, query> flights_;
+    std::unordered_map<std::string, base::time_point> rests_;  // No lookup until then.
 };
 
-std::uint64_t resolver_state::resolve(const std::string& host, std::uint16_t port,
+std::uint64_t resolver_state::resolve(const std::string& host, std::uint16_t port, bool takes_stale,
                                       resolve_handler handler) {
     const std::string name = normalise(host);
     const std::uint64_t ticket = ++last_ticket_;
-    waiter& self = waiting_.emplace(ticket, waiter{std::move(handler), {}}).first->second;
+    waiter& self = waiting_.emplace(ticket, waiter{std::move(handler), takes_stale}).first->second;
 
     if (const fixed_answer* fixed = find_override(name, port)) {
         post_answer(ticket, fixed->addresses.empty()
@@ -109,13 +137,37 @@ std::uint64_t resolver_state::resolve(const std::string& host, std::uint16_t por
         post_answer(ticket, {{}, {}, {address}, {}});
         return ticket;
     }
-    if (const name_answer* known = cache_.find(std::chrono::steady_clock::now(), name)) {
+    if (const name_answer* known = cache_.find(steady_clock::now(), name)) {
         post_answer(ticket, *known);
         return ticket;
     }
+    if (takes_stale && answer_stale(name, ticket)) return ticket;
     self.flight = name;
-    join_flight(name, ticket);
+    begin_flight(name);
+    flights_.at(name).tickets.push_back(ticket);
     return ticket;
+}
+
+/// False: the lookup has to be waited for, so far.
+bool resolver_state::answer_stale(const std::string& name, std::uint64_t ticket) {
+    const auto now = steady_clock::now();
+    const name_answer* failing = cache_.find_stale(now, name, stale_if_error_);
+    const name_answer* meanwhile = cache_.find_stale(now, name, stale_while_refresh_);
+    const auto rest = rests_.find(name);
+    if (rest != rests_.end() && now < rest->second) {
+        if (failing == nullptr) return false;
+        post_answer(ticket, *failing);
+        return true;
+    }
+    const auto flight = flights_.find(name);
+    if (failing != nullptr && flight != flights_.end() && flight->second.is_late) {
+        post_answer(ticket, *failing);
+        return true;
+    }
+    if (meanwhile == nullptr) return false;
+    post_answer(ticket, *meanwhile);
+    begin_flight(name);
+    return true;
 }
 
 void resolver_state::cancel(std::uint64_t ticket) {
@@ -124,7 +176,7 @@ void resolver_state::cancel(std::uint64_t ticket) {
     waiter left = std::move(found->second);
     waiting_.erase(found);
     if (const auto flight = flights_.find(left.flight); flight != flights_.end()) {
-        std::erase(flight->second, ticket);
+        std::erase(flight->second.tickets, ticket);
     }
     post_abort(std::move(left.handler));
 }
@@ -154,20 +206,53 @@ const fixed_answer* resolver_state::find_override(const std::string& name,
     return found == overrides_.end() ? nullptr : &*found;
 }
 
-void resolver_state::join_flight(const std::string& name, std::uint64_t ticket) {
-    const auto [flight, is_new] = flights_.try_emplace(name);
-    flight->second.push_back(ticket);
+void resolver_state::begin_flight(const std::string& name) {
+    const auto [at, is_new] = flights_.try_emplace(name, executor_);
     if (!is_new) return;
-    lookup_->start(name, [weak = weak_from_this(), name](const name_answer& answer) {
+    const std::weak_ptr<resolver_state> weak = weak_from_this();
+    if (cache_.find_stale(steady_clock::now(), name, stale_if_error_) != nullptr) {
+        at->second.timer.expires_after(late_after);
+        at->second.timer.async_wait([weak, name](const boost::system::error_code& cancelled) {
+            if (cancelled) return;
+            if (const auto self = weak.lock()) self->on_late(name);
+        });
+    }
+    lookup_->start(name, [weak, name](const name_answer& answer) {
         if (const auto self = weak.lock()) self->on_answer(name, answer);
     });
 }
 
+void resolver_state::on_late(const std::string& name) {
+    const auto found = flights_.find(name);
+    const name_answer* old = cache_.find_stale(steady_clock::now(), name, stale_if_error_);
+    if (found == flights_.end() || old == nullptr) return;
+    found->second.is_late = true;
+    std::erase_if(found->second.tickets, [&](std::uint64_t ticket) {
+        if (!waiting_.at(ticket).takes_stale) return false;
+        post_answer(ticket, *old);
+        return true;
+    });
+}
+
 void resolver_state::on_answer(const std::string& name, const name_answer& answer) {
-    cache_.store(std::chrono::steady_clock::now(), name, answer);
+    const auto now = steady_clock::now();
+    cache_.store(now, name, answer);
+    const name_answer* old = nullptr;
+    if (answer.error && answer.error != errc::name_not_found) {
+        old = cache_.find_stale(now, name, stale_if_error_);
+    }
+    if (old == nullptr) {
+        rests_.erase(name);
+    } else {
+        std::erase_if(rests_, [&](const auto& one) { return one.second <= now; });
+        rests_[name] = now + pause_after_failure;
+    }
     const auto flight = flights_.extract(name);
     if (flight.empty()) return;
-    for (const std::uint64_t ticket : flight.mapped()) post_answer(ticket, answer);
+    for (const std::uint64_t ticket : flight.mapped().tickets) {
+        const bool takes_old = old != nullptr && waiting_.at(ticket).takes_stale;
+        post_answer(ticket, takes_old ? *old : answer);
+    }
 }
 
 void resolver_state::post_answer(std::uint64_t ticket, name_answer answer) {
@@ -195,7 +280,11 @@ public:
 
     std::uint64_t resolve(const std::string& host, std::uint16_t port,
                           resolve_handler handler) override {
-        return state_->resolve(host, port, std::move(handler));
+        return state_->resolve(host, port, true, std::move(handler));
+    }
+    std::uint64_t refresh(const std::string& host, std::uint16_t port,
+                          resolve_handler handler) override {
+        return state_->resolve(host, port, false, std::move(handler));
     }
     void cancel(std::uint64_t ticket) override { state_->cancel(ticket); }
     [[nodiscard]] std::optional<base::time_point> expiry(const std::string& host,
@@ -216,9 +305,26 @@ std::unique_ptr<resolver> make_caching_resolver(asio::any_io_executor executor,
         std::make_shared<resolver_state>(std::move(executor), config, std::move(lookup)));
 }
 
-std::unique_ptr<resolver> make_resolver(asio::any_io_executor executor, const dns_config& config) {
-    auto lookup = config.resolver == resolver_kind::system ? make_system_lookup(executor)
-                                                           : make_cares_lookup(executor, config);
+namespace {
+
+std::unique_ptr<name_lookup> make_lookup(const asio::any_io_executor& executor,
+                                         const dns_config& config, resolver_needs needs) {
+    switch (config.resolver) {
+        case resolver_kind::custom:
+            return make_custom_lookup(executor, config.hook, needs.hook_patience);
+        case resolver_kind::system:
+            if (!needs.pool) needs.pool = std::make_shared<system_pool>(config.system_threads);
+            return make_system_lookup(executor, std::move(needs.pool));
+        case resolver_kind::c_ares: break;
+    }
+    return make_cares_lookup(executor, config);
+}
+
+}  // namespace
+
+std::unique_ptr<resolver> make_resolver(asio::any_io_executor executor, const dns_config& config,
+                                        resolver_needs needs) {
+    auto lookup = make_lookup(executor, config, std::move(needs));
     return make_caching_resolver(std::move(executor), config, std::move(lookup));
 }
 

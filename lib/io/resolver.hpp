@@ -1,7 +1,8 @@
 // resolver: names to addresses, asynchronously, for one shard.
 //
 // All functions and handlers run on the shard's executor. Single flight per name; answers are
-// cached by their TTL within floor and ceiling; "no such name" for a fixed time. IP literals and
+// cached by their TTL within floor and ceiling; "no such name" for a fixed time. What has outlived
+// that is used while it is asked for anew or cannot be had, as the config says. IP literals and
 // overrides are answered without a query (still through the handler, posted). A handler is called
 // exactly once, also when cancelled or when the resolver is destroyed (operation_aborted), never
 // from inside `resolve`.
@@ -9,6 +10,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/ip/address.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -26,8 +28,8 @@ using address_list = std::vector<boost::asio::ip::address>;
 
 /// `errc::name_not_found`, `errc::name_failed` (detail says what the server answered),
 /// `errc::descriptor_limit` (nobody could be asked), or operation_aborted. On success the list is
-/// not empty and in the order to try (RFC 8305 4: families interleaved, IPv6 first, except
-/// overrides, which keep their order).
+/// not empty and in the order to try (RFC 8305 4: sorted as RFC 6724 says, families interleaved;
+/// overrides and what a hook says keep their order).
 using resolve_handler =
     std::function<void(boost::system::error_code, std::string detail, address_list)>;
 
@@ -37,6 +39,9 @@ public:
     /// Returns a ticket for `cancel`.
     virtual std::uint64_t resolve(const std::string& host, std::uint16_t port,
                                   resolve_handler handler) = 0;
+    /// The same, but answered by nothing that has outlived its time.
+    virtual std::uint64_t refresh(const std::string& host, std::uint16_t port,
+                                  resolve_handler handler) = 0;
     virtual void cancel(std::uint64_t ticket) = 0;
     /// When an answer about a host should be asked for anew; nothing if it never changes (a literal
     /// or an override).
@@ -44,7 +49,15 @@ public:
                                                                  std::uint16_t port) const = 0;
 };
 
+class system_pool;
+/// What a resolver needs beside its config.
+struct resolver_needs {
+    std::shared_ptr<system_pool> pool;              ///< For `system`; null: one of its own.
+    std::chrono::milliseconds hook_patience{5000};  ///< For `custom`.
+};
+
 [[nodiscard]] std::unique_ptr<resolver> make_resolver(boost::asio::any_io_executor executor,
-                                                      const dns_config& config);
+                                                      const dns_config& config,
+                                                      resolver_needs needs = {});
 
 }  // namespace hearth::io

@@ -1,5 +1,6 @@
 #include "io/socket_setup.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -7,7 +8,6 @@
 
 #include <boost/system/error_category.hpp>
 #include <cerrno>
-#include <utility>
 
 namespace hearth::io {
 namespace {
@@ -15,22 +15,6 @@ namespace {
 using boost::system::error_code;
 
 error_code last_error() { return {errno, boost::system::system_category()}; }
-
-/// A descriptor until it is released.
-class owned_descriptor {
-public:
-    explicit owned_descriptor(int value) : value_(value) {}
-    ~owned_descriptor() {
-        if (value_ >= 0) ::close(value_);
-    }
-    owned_descriptor(const owned_descriptor&) = delete;
-    owned_descriptor& operator=(const owned_descriptor&) = delete;
-    [[nodiscard]] int get() const { return value_; }
-    [[nodiscard]] int release() { return std::exchange(value_, -1); }
-
-private:
-    int value_;
-};
 
 int family_of(const endpoint& peer) { return peer.data()->sa_family; }
 
@@ -94,6 +78,10 @@ error_code call_hook(int descriptor, const endpoint& peer, const socket_settings
 
 }  // namespace
 
+owned_descriptor::~owned_descriptor() {
+    if (value_ >= 0) ::close(value_);
+}
+
 error_code open_socket(const endpoint& peer, const socket_settings& settings, int& descriptor) {
     const int family = family_of(peer);
     owned_descriptor socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -102,6 +90,19 @@ error_code open_socket(const endpoint& peer, const socket_settings& settings, in
     if (const error_code error = bind_socket(socket.get(), family, settings)) return error;
     if (const error_code error = call_hook(socket.get(), peer, settings)) return error;
     descriptor = socket.release();
+    return {};
+}
+
+error_code take_socket(const owned_descriptor& socket) {
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0) return last_error();
+    if (type != SOCK_STREAM) return {EPROTOTYPE, boost::system::system_category()};
+    const int flags = ::fcntl(socket.get(), F_GETFL);
+    if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0 ||
+        ::fcntl(socket.get(), F_SETFD, FD_CLOEXEC) != 0) {
+        return last_error();
+    }
     return {};
 }
 

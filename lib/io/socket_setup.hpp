@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "io/endpoint.hpp"
 
@@ -31,10 +32,27 @@ struct socket_settings {
     std::function<boost::system::error_code(int descriptor, std::string_view peer)> before_connect;
 };
 
+/// A descriptor until it is released.
+class owned_descriptor {
+public:
+    explicit owned_descriptor(int value = -1) : value_(value) {}
+    owned_descriptor(owned_descriptor&& from) noexcept : value_(from.release()) {}
+    owned_descriptor& operator=(owned_descriptor&&) = delete;
+    ~owned_descriptor();
+    [[nodiscard]] int get() const { return value_; }
+    [[nodiscard]] int release() { return std::exchange(value_, -1); }
+
+private:
+    int value_;
+};
+
 /// A non-blocking, close-on-exec socket for a connection to `peer`. With an error there is none.
 [[nodiscard]] boost::system::error_code open_socket(const endpoint& peer,
                                                     const socket_settings& settings,
                                                     int& descriptor);
+
+/// Makes a stream socket of somebody else's non-blocking and close-on-exec.
+[[nodiscard]] boost::system::error_code take_socket(const owned_descriptor& socket);
 
 /// After EADDRNOTAVAIL, which means either: true if a connection to `peer` lacks a free port, false
 /// if it lacks an address of its own to come from.

@@ -153,6 +153,12 @@ const bad_config out_of_range[] = {
     {"dns.cache_entries", [](config& c) { c.dns.cache_entries = 0; }},
     {"dns.attempt_delay", [](config& c) { c.dns.attempt_delay = milliseconds(9); }},
     {"dns.servers", [](config& c) { c.dns.servers = {"127.0.0.1"}; }},
+    {"dns.stale_while_refresh", [](config& c) { c.dns.stale_while_refresh = seconds(-1); }},
+    {"dns.stale_if_error", [](config& c) { c.dns.stale_if_error = seconds::max(); }},
+    {"dns.system_threads", [](config& c) { c.dns.system_threads = 0; }},
+    {"dns.system_threads", [](config& c) { c.dns.system_threads = 65; }},
+    {"dns.resolver", [](config& c) { c.dns.resolver = resolver_kind::custom; }},
+    {"dns.hook", [](config& c) { c.dns.hook = [](auto&&...) {}; }},
     {"dns.overrides[0].host", [](config& c) { c.dns.overrides = {{"", 0, {"10.0.0.1"}}}; }},
     {"dns.overrides[0].addresses", [](config& c) { c.dns.overrides = {{"a", 0, {}}}; }},
     {"dns.overrides[0].addresses", [](config& c) { c.dns.overrides = {{"a", 0, {"b"}}}; }},
@@ -216,6 +222,15 @@ const bad_config contradictory[] = {
      [](config& c) {
          c.dns.servers = {"127.0.0.1:53"};
          c.dns.resolver = resolver_kind::system;
+     }},
+    {"route.dialer",
+     [](config& c) {
+         struct none final : dialer {
+             void dial(const std::string&, std::uint16_t, std::stop_token,
+                       dial_done) const override {}
+         };
+         c.route.dialer = std::make_shared<none>();
+         c.route.local_address = "127.0.0.1";
      }},
     {"route.unix_path",
      [](config& c) {

@@ -249,5 +249,42 @@ TEST(AddressBookTest, WhatIsRememberedIsBounded) {
     EXPECT_LE(t.book.size(), address_book::max_entries + 1);
 }
 
+TEST(AddressBookTest, TellsWhatIsKnownOfEachAddress) {
+    book_test t;
+    (void)t.order(t0, three);
+    t.fail(t0, "b");
+    t.fail(t0, "b");  // at the same time: counts once
+    const auto known = t.book.stats(t0);
+    ASSERT_EQ(known.size(), 3U);
+    EXPECT_EQ(known[0].address, "a");
+    EXPECT_EQ(known[0].connections, 1U);
+    EXPECT_EQ(known[0].failures, 0U);
+    EXPECT_FALSE(known[0].rests_until);
+    EXPECT_EQ(known[1].failures, 1U);
+    ASSERT_TRUE(known[1].rests_until);
+    EXPECT_GT(*known[1].rests_until, t0);
+    EXPECT_FALSE(known[1].is_ejected) << "it was never good";
+    EXPECT_FALSE(t.book.stats(*known[1].rests_until)[1].rests_until) << "its turn to be tried";
+}
+
+TEST(AddressBookTest, TellsWhichAreEjectedAndWhichAreOld) {
+    book_test t;
+    (void)t.order(t0, three);
+    const auto held = t.book.hold("a");
+    ASSERT_TRUE(t.lose(t0, "a", 5));
+    t.book.update(t0, std::vector<address_book::address>{{"c"}});
+    const auto known = t.book.stats(t0);
+    ASSERT_EQ(known.size(), 2U) << "nobody needs to know about b";
+    EXPECT_EQ(known[0].address, "c");
+    EXPECT_TRUE(known[0].is_current);
+    EXPECT_EQ(known[1].address, "a");
+    EXPECT_FALSE(known[1].is_current);
+    EXPECT_TRUE(known[1].is_ejected);
+    EXPECT_EQ(known[1].lost, 5U);
+    t.book.on_answer(held);
+    EXPECT_FALSE(t.book.stats(t0)[1].is_ejected);
+    EXPECT_EQ(t.book.stats(t0)[1].lost, 5U) << "ever";
+}
+
 }  // namespace
 }  // namespace hearth::core

@@ -56,6 +56,7 @@ void check_cache(FuzzedDataProvider& from) {
     config.min_ttl = seconds(from.ConsumeIntegralInRange<int>(0, 3));
     config.max_ttl = seconds(from.ConsumeIntegralInRange<int>(3, 100));
     config.negative_ttl = seconds(from.ConsumeIntegralInRange<int>(0, 4));
+    config.stale_if_error = seconds(0);  // what is out of date is gone
     io::dns_cache subject(config);
     std::list<known> model;  // most recently used first
     base::time_point now{std::chrono::hours(1)};

@@ -21,6 +21,7 @@ dns_config small_config() {
     config.max_ttl = seconds(100);
     config.negative_ttl = seconds(2);
     config.cache_entries = 3;
+    config.stale_if_error = seconds(0);
     return config;
 }
 
@@ -92,6 +93,48 @@ TEST(DnsCacheTest, TellsWhenTheLifeOfAnAnswerEnds) {
     EXPECT_FALSE(cache.expiry("a"));
     cache.store(t0, "a", good(seconds(30)));
     EXPECT_EQ(cache.expiry("a"), t0 + seconds(30));
+}
+
+dns_config keeping_stale() {
+    dns_config config = small_config();
+    config.stale_while_refresh = seconds(10);
+    config.stale_if_error = seconds(60);
+    return config;
+}
+
+TEST(DnsCacheTest, AStaleAnswerIsKnownAsSuchForItsTime) {
+    dns_cache cache(keeping_stale());
+    cache.store(t0, "a", good(seconds(30)));
+    EXPECT_EQ(cache.find(t0 + seconds(30), "a"), nullptr);
+    EXPECT_NE(cache.find_stale(t0 + seconds(39), "a", seconds(10)), nullptr);
+    EXPECT_EQ(cache.find_stale(t0 + seconds(40), "a", seconds(10)), nullptr);
+    EXPECT_NE(cache.find_stale(t0 + seconds(89), "a", seconds(60)), nullptr);
+    EXPECT_EQ(cache.find_stale(t0 + seconds(90), "a", seconds(60)), nullptr);
+    EXPECT_EQ(cache.expiry("a"), t0 + seconds(30));
+    EXPECT_EQ(cache.find(t0 + seconds(90), "a"), nullptr);
+    EXPECT_EQ(cache.size(), 0U) << "kept no longer than it is of use";
+}
+
+TEST(DnsCacheTest, AStaleAnswerOutlivesFailuresButNoOtherAnswer) {
+    dns_cache cache(keeping_stale());
+    const auto later = t0 + seconds(31);
+    cache.store(t0, "a", good(seconds(30)));
+    cache.store(later, "a", make_failed_answer(errc::name_failed, "a", "server failure"));
+    EXPECT_NE(cache.find_stale(later, "a", seconds(60)), nullptr);
+    cache.store(later, "a", missing());
+    EXPECT_EQ(cache.find_stale(later, "a", seconds(60)), nullptr);
+    ASSERT_NE(cache.find(later, "a"), nullptr);
+    EXPECT_EQ(cache.find(later + seconds(2), "a"), nullptr) << "a missing name is never stale";
+    EXPECT_EQ(cache.size(), 0U);
+}
+
+TEST(DnsCacheTest, AnAnswerWithoutALifeIsStaleAtOnce) {
+    dns_config config = keeping_stale();
+    config.min_ttl = seconds(0);
+    dns_cache cache(config);
+    cache.store(t0, "a", good(seconds(0)));
+    EXPECT_EQ(cache.find(t0, "a"), nullptr);
+    EXPECT_NE(cache.find_stale(t0, "a", seconds(10)), nullptr);
 }
 
 }  // namespace

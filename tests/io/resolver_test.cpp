@@ -5,6 +5,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/address.hpp>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -232,6 +233,141 @@ TEST_F(ResolverTest, AHandlerMayResolveAgain) {
                            const address_list&) { resolve("10.0.0.2", inner); });
     run();
     EXPECT_EQ(inner.addresses, std::vector<std::string>{"10.0.0.2"});
+}
+
+// Answers that are out of date at once.
+dns_config short_lived() {
+    dns_config config;
+    config.min_ttl = std::chrono::seconds(0);
+    return config;
+}
+constexpr std::chrono::seconds none{0};
+
+TEST_F(ResolverTest, AStaleAnswerIsUsedAtOnceWhileItIsAskedForAnew) {
+    dns_config config = short_lived();
+    config.stale_while_refresh = std::chrono::seconds(60);
+    config.stale_if_error = none;
+    make(config);
+    outcome first;
+    outcome stale;
+    outcome again;
+    resolve("a.example", first);
+    lookups_[0].handler(answer("10.0.0.1", none));
+    run();
+    resolve("a.example", stale);
+    resolve("a.example", again);
+    ASSERT_EQ(lookups_.size(), 2U) << "one lookup, however many use the old answer";
+    run();
+    EXPECT_EQ(stale.addresses, std::vector<std::string>{"10.0.0.1"});
+    EXPECT_EQ(again.calls, 1U);
+    lookups_[1].handler(answer("10.0.0.2", std::chrono::seconds(60)));
+    outcome fresh;
+    resolve("a.example", fresh);
+    run();
+    EXPECT_EQ(fresh.addresses, std::vector<std::string>{"10.0.0.2"});
+    EXPECT_EQ(lookups_.size(), 2U);
+}
+
+TEST_F(ResolverTest, ByDefaultAnAnswerThatIsOutOfDateIsNotUsed) {
+    make(short_lived());
+    outcome first;
+    outcome second;
+    resolve("a.example", first);
+    lookups_[0].handler(answer("10.0.0.1", none));
+    run();
+    resolve("a.example", second);
+    context_.restart();
+    context_.poll();
+    EXPECT_EQ(second.calls, 0U);
+    ASSERT_EQ(lookups_.size(), 2U);
+    lookups_[1].handler(answer("10.0.0.2", none));
+    run();
+    EXPECT_EQ(second.addresses, std::vector<std::string>{"10.0.0.2"});
+}
+
+TEST_F(ResolverTest, AStaleAnswerStandsInForAFailureButNotForAMissingName) {
+    make(short_lived());
+    outcome first;
+    outcome failed;
+    outcome during;
+    outcome refreshed;
+    resolve("a.example", first);
+    lookups_[0].handler(answer("10.0.0.1", none));
+    run();
+    resolve("a.example", failed);
+    resolver_->refresh("a.example", 443,
+                       [&](boost::system::error_code error, const std::string&,
+                           const address_list&) { refreshed.error = error; });
+    lookups_[1].handler(make_failed_answer(errc::name_failed, "a.example", "server failure"));
+    run();
+    EXPECT_FALSE(failed.error);
+    EXPECT_EQ(failed.addresses, std::vector<std::string>{"10.0.0.1"});
+    EXPECT_EQ(refreshed.error, errc::name_failed) << "who wants the truth gets it";
+    resolve("a.example", during);
+    run();
+    EXPECT_EQ(during.addresses, std::vector<std::string>{"10.0.0.1"});
+    ASSERT_EQ(lookups_.size(), 2U) << "the name service is left alone for a while";
+
+    outcome missing;
+    resolver_->refresh("a.example", 443, [](auto&&...) {});
+    ASSERT_EQ(lookups_.size(), 3U);
+    lookups_[2].handler(make_failed_answer(errc::name_not_found, "a.example", "no such name"));
+    resolve("a.example", missing);
+    run();
+    EXPECT_EQ(missing.error, errc::name_not_found);
+}
+
+TEST_F(ResolverTest, AStaleAnswerStandsInForALookupThatIsLate) {
+    make(short_lived());
+    outcome first;
+    outcome waiting;
+    outcome later;
+    unsigned refreshed = 0;
+    resolve("a.example", first);
+    lookups_[0].handler(answer("10.0.0.1", none));
+    run();
+    resolve("a.example", waiting);
+    resolver_->refresh("a.example", 443, [&](auto&&...) { ++refreshed; });
+    run();  // until it is late
+    EXPECT_EQ(waiting.addresses, std::vector<std::string>{"10.0.0.1"});
+    EXPECT_EQ(refreshed, 0U);
+    resolve("a.example", later);
+    run();
+    EXPECT_EQ(later.calls, 1U) << "nobody waits for the same again";
+    ASSERT_EQ(lookups_.size(), 2U);
+    lookups_[1].handler(answer("10.0.0.2", std::chrono::seconds(60)));
+    run();
+    EXPECT_EQ(refreshed, 1U);
+    EXPECT_EQ(waiting.calls, 1U);
+}
+
+TEST_F(ResolverTest, NothingStaleMeansWaitingForTheLookup) {
+    dns_config config = short_lived();
+    config.stale_if_error = none;
+    make(config);
+    outcome first;
+    outcome second;
+    resolve("a.example", first);
+    lookups_[0].handler(answer("10.0.0.1", none));
+    run();
+    resolve("a.example", second);
+    lookups_[1].handler(make_failed_answer(errc::name_failed, "a.example", "server failure"));
+    run();
+    EXPECT_EQ(second.error, errc::name_failed);
+}
+
+TEST_F(ResolverTest, MakeResolverAsksTheHook) {
+    dns_config config;
+    config.resolver = resolver_kind::custom;
+    config.hook = [](const std::string& name, const std::stop_token&, const name_done& done) {
+        done(
+            {{}, {}, {boost::asio::ip::make_address(name == "a.test" ? "10.0.0.7" : "::1")}, none});
+    };
+    resolver_ = make_resolver(context_.get_executor(), config);
+    outcome out;
+    resolve("A.test.", out);
+    run();
+    EXPECT_EQ(out.addresses, std::vector<std::string>{"10.0.0.7"});
 }
 
 TEST_F(ResolverTest, FixedAnswersNeverExpireAndOthersByTheirTtl) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "io/name_lookup.hpp"
+#include "io/system_pool.hpp"
 
 namespace hearth::io {
 namespace {
@@ -14,7 +15,8 @@ namespace {
 class SystemLookupTest : public testing::Test {
 protected:
     boost::asio::io_context context_;
-    std::unique_ptr<name_lookup> lookup_ = make_system_lookup(context_.get_executor());
+    std::unique_ptr<name_lookup> lookup_ =
+        make_system_lookup(context_.get_executor(), std::make_shared<system_pool>(1));
 };
 
 TEST_F(SystemLookupTest, FindsLocalhost) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hearth::support {
@@ -22,6 +23,10 @@ public:
         std::vector<std::string> addresses = {};
         std::uint32_t ttl = 60;
         bool is_silent = false;  ///< The query is never answered.
+        /// CNAME records before the addresses, each from a name to another.
+        std::vector<std::pair<std::string, std::string>> aliases = {};
+        std::string owner{};     ///< Of the addresses; empty: the name that was asked for.
+        std::string question{};  ///< What is said to have been asked for; empty: the truth.
     };
 
     explicit dns_server(boost::asio::io_context& context);
