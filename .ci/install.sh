@@ -15,8 +15,8 @@ installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = i
 
 # Servers that come with these packages are for tests: they must not start at the next boot either.
 new_services=()
-for service in nginx haproxy; do
-    installed "$service" || new_services+=("$service")
+for service in nginx haproxy squid danted unbound; do
+    installed "${service/danted/dante-server}" || new_services+=("$service")
 done
 
 apt_options=(-q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 -o Acquire::Retries=3)

@@ -5,6 +5,7 @@
 #include <net/route.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,6 +43,17 @@ bool route_to_nowhere() {
 bool enter_network_with_silent_ipv6() {
     if (::unshare(CLONE_NEWNET) != 0 && ::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return false;
     return raise_loopback() && route_to_nowhere();
+}
+
+bool enter_network_with_names(const std::filesystem::path& resolv_conf,
+                              const std::filesystem::path& hosts) {
+    constexpr int spaces = CLONE_NEWNET | CLONE_NEWNS;
+    if (::unshare(spaces) != 0 && ::unshare(CLONE_NEWUSER | spaces) != 0) return false;
+    const auto bind = [](const std::filesystem::path& from, const char* to) {
+        return ::mount(from.c_str(), to, nullptr, MS_BIND, nullptr) == 0;
+    };
+    return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+           bind(resolv_conf, "/etc/resolv.conf") && bind(hosts, "/etc/hosts") && raise_loopback();
 }
 
 }  // namespace hearth::support
