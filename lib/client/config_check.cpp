@@ -284,7 +284,7 @@ void checker::check_unix_path() {
 
 void checker::check_proxy(const std::string& field, const proxy& one) {
     if (one.kind == proxy_kind::none) return;
-    if (one.kind > proxy_kind::socks5h) {
+    if (one.kind > proxy_kind::https) {
         contradiction(field + ".kind is none of none, http, socks5 and socks5h.");
     }
     if (const auto host = parse_host(one.host); !host) {

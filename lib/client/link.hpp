@@ -22,6 +22,13 @@
 
 namespace hearth::detail {
 
+/// What a dialer of the caller's came to.
+struct dialed {
+    boost::system::error_code error;
+    std::string detail;
+    io::owned_descriptor descriptor;
+};
+
 /// A `dialer` of the caller's at work. Whoever lets go of it wants nothing of it any more.
 class dialer_call {
 public:
@@ -52,9 +59,10 @@ struct link {
     connection_id id;
     origin_id origin;
     io::connection_driver driver;
-    std::unique_ptr<proto::connection> wire;  // once connected
-    std::unique_ptr<proto::tunnel> tunnel;    // before that, where there is a proxy
-    address_race addresses;                   // once resolved
+    std::unique_ptr<proto::connection> wire;       // once connected
+    std::unique_ptr<proto::tunnel> tunnel;         // before that, where there is a proxy
+    std::unique_ptr<proto::tls_engine> proxy_tls;  // and before that, its handshake with the proxy
+    address_race addresses;                        // once resolved
     std::uint64_t resolve_ticket = 0;
     std::unique_ptr<dialer_call> dialer;      // while it is asked
     std::string connect_detail;               // what each failed attempt said

@@ -43,6 +43,7 @@ struct pool_key_hash {
             boost::hash_combine(seed, key.route.proxy->port);
             boost::hash_combine(seed, key.route.proxy->user);
             boost::hash_combine(seed, key.route.proxy->password);
+            boost::hash_combine(seed, key.route.proxy->tls.get());
         }
         return seed;
     }

@@ -153,6 +153,7 @@ const proxy* proxy_for(const origin& where, const proxy_config& values) {
 std::string describe_proxy(const proxy& value) {
     const bool is_v6 = value.host.find(':') != std::string::npos;
     std::string text = value.kind == proxy_kind::http     ? "http://"
+                       : value.kind == proxy_kind::https  ? "https://"
                        : value.kind == proxy_kind::socks5 ? "socks5://"
                                                           : "socks5h://";
     text += is_v6 ? "[" + value.host + "]" : value.host;
@@ -171,6 +172,8 @@ boost::system::result<proxy> proxy::parse(std::string_view text) {
         const std::string scheme = detail::lower(text.substr(0, scheme_end));
         if (scheme == "socks5") {
             result.kind = proxy_kind::socks5;
+        } else if (scheme == "https") {
+            result.kind = proxy_kind::https;
         } else if (scheme == "socks5h") {
             result.kind = proxy_kind::socks5h;
         } else if (scheme != "http") {
@@ -185,7 +188,9 @@ boost::system::result<proxy> proxy::parse(std::string_view text) {
         }
         text.remove_prefix(at + 1);
     }
-    result.port = result.kind == proxy_kind::http ? 8080 : 1080;
+    result.port = result.kind == proxy_kind::http    ? 8080
+                  : result.kind == proxy_kind::https ? 443
+                                                     : 1080;
     if (!detail::parse_authority(text, result)) {
         return boost::system::error_code(errc::invalid_url);
     }

@@ -341,7 +341,8 @@ origin_id shard::intern(const pool_key& key) {
     const auto found = origin_ids_.find(key);
     if (found != origin_ids_.end()) return found->second;
     core::origin_settings settings;
-    settings.tls = key.origin.tls;
+    const bool has_proxy_tls = key.route.proxy && key.route.proxy->kind == proxy_kind::https;
+    settings.tls = key.origin.tls || has_proxy_tls;
     settings.may_multiplex = key.protocol != protocol_policy::http1_only;
     const origin_id id = core_.add_origin(now_, settings);
     if (origins_.size() <= id.index) origins_.resize(id.index + 1);
@@ -490,8 +491,8 @@ void shard::on_readable(connection_id id) {
 void shard::on_writable(connection_id id) {
     enter([&] {
         if (link* l = find_link(id)) {
-            if (l->tunnel) {
-                (void)write_tunnel(*l);
+            if (l->proxy_tls || l->tunnel) {
+                (void)(l->proxy_tls ? write_proxy_tls(*l) : write_tunnel(*l));
                 return;
             }
             live_exchange* x = exchanges_.find(l->exchange);

@@ -44,13 +44,6 @@ namespace hearth::detail {
 
 class lease_pool;
 
-/// What a dialer of the caller's came to.
-struct dialed {
-    boost::system::error_code error;
-    std::string detail;
-    io::owned_descriptor descriptor;
-};
-
 /// Constant for a shard's life.
 struct shard_settings {
     std::shared_ptr<const config> values;
@@ -163,6 +156,14 @@ private:
     // Through a proxy (shard_proxy.cpp).
     [[nodiscard]] bool needs_tunnel(const link& l) const;
     [[nodiscard]] static bool is_forwarded(const pool_key& key);
+    [[nodiscard]] bool needs_proxy_tls(const link& l) const;
+    [[nodiscard]] std::unique_ptr<proto::tls_engine> make_proxy_tls(const proxy& via);
+    void begin_proxy_tls(link& l);
+    void read_proxy_tls(link& l);
+    void step_proxy_tls(link& l);
+    bool write_proxy_tls(link& l);
+    void proxy_tls_failed(link& l, core::dial_failure failure, error_code error,
+                          const std::string& detail);
     void begin_tunnel(link& l);
     void on_target_resolved(connection_id id, error_code error, std::string detail,
                             const io::address_list& addresses);
@@ -177,6 +178,7 @@ private:
     void replace_old(origin_id id);
     bool retire_old(const core::action& warmed);
 
+    [[nodiscard]] static std::chrono::nanoseconds thread_cpu();
     void run_slices();
     void run_slice(connection_id id);
     void read_handshake(link& l);

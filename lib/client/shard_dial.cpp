@@ -22,13 +22,6 @@ constexpr std::size_t max_addresses = 32;
 // A handshake that was sent more than this without being given a slice is not read further.
 constexpr std::size_t max_stored_handshake = 128 * 1024;
 
-/// CPU time of this thread: what a slice really cost, whoever else has the core meanwhile.
-std::chrono::nanoseconds thread_cpu() {
-    timespec now{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
-
 std::shared_ptr<const io::socket_settings> make_socket_settings(const io_config& from,
                                                                 const route& where) {
     auto settings = std::make_shared<io::socket_settings>();
@@ -59,6 +52,13 @@ std::string describe_attempt(const io::endpoint& peer, const pool_key& key, erro
 }
 
 }  // namespace
+
+/// CPU time of this thread: what a slice really cost, whoever else has the core meanwhile.
+std::chrono::nanoseconds shard::thread_cpu() {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
 
 void shard::advance(link& l, phase where) {
     origin_entry& origin = origins_[l.origin.index];
@@ -152,10 +152,12 @@ void shard::on_connect_result(connection_id id, std::uint32_t attempt, error_cod
             l->addresses.win(attempt);
             l->connected = now_;
             core_.on_connected(now_, id, attempt);
-            if (needs_tunnel(*l)) {
-                begin_tunnel(*l);
-            } else {
+            if (!needs_tunnel(*l)) {
                 begin_handshake(*l);
+            } else if (needs_proxy_tls(*l)) {
+                begin_proxy_tls(*l);
+            } else {
+                begin_tunnel(*l);
             }
             return;
         }
@@ -191,8 +193,11 @@ void shard::begin_handshake(link& l) {
     const pool_key& key = origins_[l.origin.index].key;
     l.info.peer_address = l.driver.peer_address();
     l.info.tls = key.origin.tls;
+    const bool is_proxy_tls = is_forwarded(key) && needs_proxy_tls(l);
     std::unique_ptr<proto::tls_engine> tls;
-    if (key.origin.tls) {
+    if (is_proxy_tls) {
+        tls = make_proxy_tls(*key.route.proxy);
+    } else if (key.origin.tls) {
         proto::tls_settings settings;
         settings.profile = key.profile;
         settings.host = key.origin.host;
@@ -207,13 +212,16 @@ void shard::begin_handshake(link& l) {
     h1.max_header_count = config_.http1.max_header_count;
     h1.max_informational = config_.http1.max_informational;
     l.wire = std::make_unique<proto::connection>(std::move(tls), h1, work_);
-    if (!key.origin.tls) {
+    if (!key.origin.tls && !is_proxy_tls) {
         become_ready(l);
         return;
     }
     advance(l, phase::handshake);
     l.driver.wait_readable();
-    core_.on_handshake_need(now_, l.id, core::handshake_need::hello);
+    // Behind TLS to a proxy, core goes on with the same handshake.
+    core_.on_handshake_need(now_, l.id,
+                            needs_tunnel(l) && needs_proxy_tls(l) ? core::handshake_need::flight
+                                                                  : core::handshake_need::hello);
 }
 
 void shard::run_slices() {
@@ -224,6 +232,7 @@ void shard::run_slices() {
 void shard::run_slice(connection_id id) {
     link* l = find_link(id);
     if (l == nullptr) return;
+    if (l->proxy_tls) return step_proxy_tls(*l);
     const auto before = thread_cpu();
     const proto::tls_step step = l->wire->step();
     const auto cost = thread_cpu() - before;
@@ -261,6 +270,7 @@ void shard::run_slice(connection_id id) {
 
 /// Bytes of a handshake are stored only; core hears that there is something to do.
 void shard::read_handshake(link& l) {
+    if (l.proxy_tls) return read_proxy_tls(l);
     if (l.tunnel) return read_tunnel(l);
     if (!l.wire) return;
     const io::io_result result = l.driver.read(receive_buffer_);

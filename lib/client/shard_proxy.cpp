@@ -23,12 +23,15 @@ std::string octets_of(const asio::ip::address& address) {
     return octets;
 }
 
+bool is_http_proxy(const proxy& via) {
+    return via.kind == proxy_kind::http || via.kind == proxy_kind::https;
+}
+
 /// What a tunnel is asked to lead to.
 proto::tunnel_settings tunnel_of(const pool_key& key) {
     const proxy& via = *key.route.proxy;
     proto::tunnel_settings settings;
-    settings.kind =
-        via.kind == proxy_kind::http ? proto::tunnel_kind::connect : proto::tunnel_kind::socks5;
+    settings.kind = is_http_proxy(via) ? proto::tunnel_kind::connect : proto::tunnel_kind::socks5;
     settings.host = key.route.connect_host.empty() ? key.origin.host : key.route.connect_host;
     settings.port = key.route.connect_port == 0 ? key.origin.port : key.route.connect_port;
     settings.user = via.user;
@@ -50,8 +53,100 @@ bool shard::needs_tunnel(const link& l) const {
 /// True if requests to the origin are handed to its proxy, which sends them on. HTTP/2 on plaintext
 /// is by agreement with the origin itself.
 bool shard::is_forwarded(const pool_key& key) {
-    return key.route.proxy && key.route.proxy->kind == proxy_kind::http && !key.origin.tls &&
+    return key.route.proxy && is_http_proxy(*key.route.proxy) && !key.origin.tls &&
            key.protocol != protocol_policy::http2_only;
+}
+
+/// A connection to a proxy with TLS, on which that is not established yet.
+bool shard::needs_proxy_tls(const link& l) const {
+    const pool_key& key = origins_[l.origin.index].key;
+    return key.route.proxy && key.route.proxy->kind == proxy_kind::https;
+}
+
+/// TLS to the proxy, below whatever is spoken through it. Requests that it sends on are spoken to
+/// the proxy itself: their TLS is the connection's own.
+std::unique_ptr<proto::tls_engine> shard::make_proxy_tls(const proxy& via) {
+    proto::tls_settings settings;
+    settings.profile = via.tls ? via.tls : tls_profile::system_default();
+    settings.host = via.host;
+    settings.port = via.port;
+    settings.sessions = &sessions_;
+    if (config_.tls.remember_chains) settings.chains = &chains_;
+    return std::make_unique<proto::tls_engine>(settings);
+}
+
+void shard::begin_proxy_tls(link& l) {
+    l.proxy_tls = make_proxy_tls(*origins_[l.origin.index].key.route.proxy);
+    advance(l, phase::handshake);
+    l.driver.wait_readable();
+    core_.on_handshake_need(now_, l.id, core::handshake_need::hello);
+}
+
+/// Its octets are stored only, as those of every handshake.
+void shard::read_proxy_tls(link& l) {
+    const io::io_result result = l.driver.read(receive_buffer_);
+    if (result.status == io::io_status::ok) {
+        l.proxy_tls->receive(std::span(receive_buffer_).first(result.size));
+        l.proxy_tls->retain();
+    } else if (result.status != io::io_status::would_block) {
+        proxy_tls_failed(l, core::dial_failure::connect_failed, errc::proxy_failed,
+                         "The proxy closed the connection during the TLS handshake.");
+        return;
+    }
+    if (!l.flight_reported && l.proxy_tls->has_complete_record()) {
+        l.flight_reported = true;
+        core_.on_handshake_need(now_, l.id, core::handshake_need::flight);
+    }
+    l.driver.wait_readable();
+}
+
+void shard::step_proxy_tls(link& l) {
+    const auto before = thread_cpu();
+    const proto::tls_step step = l.proxy_tls->step();
+    const auto cost = thread_cpu() - before;
+    const connection_id id = l.id;
+    l.flight_reported = false;
+    if (step == proto::tls_step::failed) {
+        core_.on_slice_done(now_, id, cost, core::slice_outcome::failed);
+        const errc code = l.proxy_tls->error_code();
+        proxy_tls_failed(l,
+                         code == errc::certificate_rejected
+                             ? core::dial_failure::certificate_rejected
+                             : core::dial_failure::handshake_failed,
+                         code, l.proxy_tls->error_detail());
+        return;
+    }
+    const bool has_more = step == proto::tls_step::more;
+    core_.on_slice_done(now_, id, cost,
+                        has_more ? core::slice_outcome::more : core::slice_outcome::waiting);
+    if (step == proto::tls_step::done) {
+        l.driver.secure(std::move(l.proxy_tls));
+        begin_tunnel(l);
+        return;
+    }
+    if (!write_proxy_tls(l) || has_more) return;
+    if (l.proxy_tls->has_complete_record()) {
+        l.flight_reported = true;
+        core_.on_handshake_need(now_, id, core::handshake_need::flight);
+    }
+}
+
+/// False: the dial has failed.
+bool shard::write_proxy_tls(link& l) {
+    const io::io_result result = l.driver.write(l.proxy_tls->output());
+    if (result.status == io::io_status::would_block) l.driver.wait_writable();
+    if (result.status != io::io_status::failed) return true;
+    proxy_tls_failed(l, core::dial_failure::connect_failed, errc::proxy_failed,
+                     "The proxy reset the connection.");
+    return false;
+}
+
+void shard::proxy_tls_failed(link& l, core::dial_failure failure, error_code error,
+                             const std::string& detail) {
+    (void)l.driver.write(l.proxy_tls->output());  // an alert, if there is one
+    const proxy& via = *origins_[l.origin.index].key.route.proxy;
+    dial_failed(l, failure, error,
+                detail + " That is with the proxy, " + describe_proxy(via) + ".");
 }
 
 void shard::begin_tunnel(link& l) {

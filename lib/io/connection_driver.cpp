@@ -137,7 +137,8 @@ void connection_driver::on_ready(watch_id watch, readiness news) {
     }
     socket_.ready.add(news);
     readiness_set& sockets = *sockets_;
-    if (waiting_readable_ && socket_.ready.readable) {
+    const bool is_readable = socket_.ready.readable || (layer_ && layer_->has_complete_record());
+    if (waiting_readable_ && is_readable) {
         waiting_readable_ = false;
         sockets.end_wait();
         listener_->on_readable(connection_);
@@ -150,7 +151,29 @@ void connection_driver::on_ready(watch_id watch, readiness news) {
     }
 }
 
+void connection_driver::secure(std::unique_ptr<proto::tls_engine> layer) {
+    layer_ = std::move(layer);
+}
+
 io_result connection_driver::read(std::span<std::byte> into) {
+    if (!layer_) return read_socket(into);
+    // Nothing of it is borrowed when this returns, so that threads may share it by turns.
+    thread_local std::vector<std::byte> ciphertext(layer_chunk);
+    for (;;) {
+        const auto plain = layer_->decrypt(into);
+        layer_->retain();
+        if (plain.size != 0) return {plain.size, io_status::ok, {}};
+        if (plain.status == proto::tls_status::closed) return {0, io_status::closed, {}};
+        if (plain.status == proto::tls_status::failed) {
+            return {0, io_status::failed, make_error_code(layer_->error_code())};
+        }
+        const io_result raw = read_socket(ciphertext);
+        if (raw.status != io_status::ok) return raw;
+        layer_->receive(std::span(ciphertext).first(raw.size));
+    }
+}
+
+io_result connection_driver::read_socket(std::span<std::byte> into) {
     for (;;) {
         ++read_calls;
         const ssize_t got = ::recv(socket_.descriptor, into.data(), into.size(), 0);
@@ -170,7 +193,30 @@ io_result connection_driver::read(std::span<std::byte> into) {
     }
 }
 
+/// What the layer has of `from` stays there until the kernel has it: the caller sees that something
+/// is left to write.
 io_result connection_driver::write(base::byte_queue& from) {
+    if (!layer_) return write_socket(from);
+    io_result result;
+    for (;;) {
+        const io_result sent = write_socket(layer_->output());
+        if (sent.status != io_status::ok) {
+            result.status = sent.status;
+            result.error = sent.error;
+            return result;
+        }
+        from.consume(encrypted_);
+        result.size += std::exchange(encrypted_, 0);
+        if (from.empty()) return result;
+        const auto chunk = from.data().first(std::min(from.data().size(), layer_chunk));
+        if (!layer_->encrypt(chunk)) {
+            return {result.size, io_status::failed, make_error_code(layer_->error_code())};
+        }
+        encrypted_ = chunk.size();
+    }
+}
+
+io_result connection_driver::write_socket(base::byte_queue& from) {
     io_result result;
     while (!from.empty()) {
         const auto bytes = from.data();
@@ -199,7 +245,8 @@ void connection_driver::wait_readable() {
     if (waiting_readable_ || socket_.descriptor < 0) return;
     waiting_readable_ = true;
     sockets_->begin_wait();
-    if (socket_.ready.readable) sockets_->call_again(socket_.watch);
+    const bool has_more = layer_ && layer_->has_complete_record();
+    if (socket_.ready.readable || has_more) sockets_->call_again(socket_.watch);
 }
 
 void connection_driver::wait_writable() {

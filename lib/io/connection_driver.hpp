@@ -21,6 +21,7 @@
 #include "io/endpoint.hpp"
 #include "io/readiness_set.hpp"
 #include "io/socket_setup.hpp"
+#include "proto/tls_engine.hpp"
 
 namespace hearth::io {
 
@@ -62,7 +63,9 @@ public:
     void adopt(std::uint32_t attempt);
 
     // Connected.
-    /// One read system call.
+    /// All that is read and written from now on goes through this layer, which is established.
+    void secure(std::unique_ptr<proto::tls_engine> layer);
+    /// One read system call; under a layer as many as one record of it needs.
     [[nodiscard]] io_result read(std::span<std::byte> into);
     /// Sends and consumes what is queued, until empty or the kernel takes no more.
     [[nodiscard]] io_result write(base::byte_queue& from);
@@ -81,6 +84,11 @@ public:
     std::uint64_t write_calls = 0;
 
 private:
+    // Octets that are encrypted at once under a layer: four full records.
+    static constexpr std::size_t layer_chunk = 64 * 1024;
+
+    [[nodiscard]] io_result read_socket(std::span<std::byte> into);
+    [[nodiscard]] io_result write_socket(base::byte_queue& from);
     struct socket_state {
         int descriptor = -1;
         watch_id watch;
@@ -107,6 +115,8 @@ private:
     std::vector<attempt_state> attempts_;
     socket_state socket_;
     endpoint peer_;
+    std::unique_ptr<proto::tls_engine> layer_;
+    std::size_t encrypted_ = 0;  // octets at the head of what is written that the layer has
     bool waiting_readable_ = false;
     bool waiting_writable_ = false;
 };

@@ -69,6 +69,9 @@ TEST(PoolKeyTest, EveryPartTellsKeysApart) {
     const pool_key keys[] = {
         make_pool_key(origin_of(url), through({proxy_kind::http, "p", 1}), values),
         make_pool_key(origin_of(url), through({proxy_kind::socks5, "p", 1}), values),
+        make_pool_key(origin_of(url), through({proxy_kind::https, "p", 1}), values),
+        make_pool_key(origin_of(url),
+                      through({proxy_kind::https, "p", 1, {}, {}, tls_profile::make({})}), values),
         make_pool_key(origin_of(url), through({proxy_kind::http, "q", 1}), values),
         make_pool_key(origin_of(url), through({proxy_kind::http, "p", 2}), values),
         make_pool_key(origin_of(url), through({proxy_kind::http, "p", 1, "u"}), values),

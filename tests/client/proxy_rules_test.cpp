@@ -74,7 +74,9 @@ TEST(ProxyRulesTest, TextIsParsed) {
     EXPECT_EQ(proxy::parse("socks5://[::1]/").value(), (proxy{proxy_kind::socks5, "::1", 1080}));
     EXPECT_EQ(proxy::parse("SOCKS5H://u%40x:p%3Aw@Host:1").value(),
               (proxy{proxy_kind::socks5h, "host", 1, "u@x", "p:w"}));
-    EXPECT_EQ(proxy::parse("https://p").error(), errc::unsupported_scheme);
+    EXPECT_EQ(proxy::parse("https://u@p").value(), (proxy{proxy_kind::https, "p", 443, "u"}));
+    EXPECT_EQ(proxy::parse("ftp://p").error(), errc::unsupported_scheme);
+    EXPECT_EQ(describe_proxy(proxy::parse("https://user:secret@p").value()), "https://p:443");
     for (const char* bad : {"", "http://", "p:0", "p:x", "p:99999", "http://u%4@p", "a b"}) {
         EXPECT_TRUE(proxy::parse(bad).has_error()) << bad;
     }

@@ -155,5 +155,64 @@ TEST(ShardProxyTest, Http2OnPlaintextGoesThroughATunnel) {
     EXPECT_EQ(seen.find("proxy-authorization", preface), std::string::npos);
 }
 
+TEST(ShardProxyTest, TlsToTheProxyCarriesRequestsInAbsoluteForm) {
+    testing::raw_origin server({}, {testing::expect_request(), testing::send(small_answer),
+                                    testing::expect_request(), testing::send(small_answer)});
+    config values = through(proxy_kind::https, server.port(), "me");
+    values.proxy.for_http.tls = trust(server.ca_pem());
+    client subject(values);
+    for (const bool is_reused : {false, true}) {
+        const response got = subject.send(get("http://origin.example/a"));
+        EXPECT_EQ(got.body, "ok");
+        EXPECT_EQ(got.connection.reused, is_reused);
+    }
+    const std::string seen = server.received(0);
+    EXPECT_EQ(seen.find("GET http://origin.example/a HTTP/1.1\r\n"), 0U) << seen;
+    EXPECT_NE(seen.find("proxy-authorization: Basic bWU6c2VjcmV0\r\n"), std::string::npos);
+    expect_consistent(subject.stats());
+}
+
+TEST(ShardProxyTest, TlsToTheProxyCarriesTunnels) {
+    namespace h2 = testing::h2;
+    testing::raw_origin server(
+        {}, {testing::expect_request(), testing::send("HTTP/1.1 200 Connected\r\n\r\n"),
+             testing::expect_octets(24 + 9),
+             testing::send(h2::settings() + h2::settings_ack() + h2::status(1, "200") +
+                           h2::data(1, "ok", h2::end_stream))});
+    config values = through(proxy_kind::https, server.port());
+    values.proxy.for_http.tls = trust(server.ca_pem());
+    values.protocol = protocol_policy::http2_only;
+    client subject(values);
+    EXPECT_EQ(subject.send(get("http://origin.example/a")).body, "ok");
+    const std::string seen = server.received(0);
+    EXPECT_EQ(seen.find("CONNECT origin.example:80 HTTP/1.1\r\n"), 0U) << seen;
+    EXPECT_NE(seen.find("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), std::string::npos);
+    expect_consistent(subject.stats());
+}
+
+TEST(ShardProxyTest, AProxyWithTheWrongCertificateIsNotSpokenTo) {
+    testing::raw_origin server({}, {testing::expect_request(), testing::send(small_answer)});
+    const testing::certificate_authority stranger;
+    for (const char* url : {"http://origin.example/", "https://origin.example/"}) {
+        config values = through(proxy_kind::https, server.port());
+        values.proxy.for_http.tls = trust(stranger.ca_pem());
+        values.proxy.for_https.tls = values.proxy.for_http.tls;
+        client subject(values);
+        const awaited_response call = begin_send(subject, get(url));
+        EXPECT_EQ(call.error(), errc::certificate_rejected) << url;
+    }
+    EXPECT_EQ(server.counters().requests, 0U);
+}
+
+TEST(ShardProxyTest, AProxyThatDoesNotSpeakTlsFailsTheDial) {
+    testing::raw_origin server(plaintext_listen(),
+                               {testing::expect_octets(1), testing::send(small_answer)});
+    client subject(through(proxy_kind::https, server.port()));
+    const awaited_response call = begin_send(subject, get("https://origin.example/"));
+    EXPECT_EQ(call.error(), errc_condition::tls);
+    const std::string& why = call.value().failure.dial_detail;
+    EXPECT_NE(why.find("That is with the proxy, https://127.0.0.1:"), std::string::npos) << why;
+}
+
 }  // namespace
 }  // namespace hearth

@@ -12,7 +12,12 @@
 #include <boost/asio/write.hpp>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
+
+#include "support/tls_server.hpp"
 
 namespace hearth::io {
 namespace {
@@ -233,6 +238,145 @@ TEST(ConnectionDriverTest, CloseEndsWaitsWithoutACall) {
     error_code error;
     p.peer.read_some(asio::buffer(&octet, 1), error);
     EXPECT_EQ(error, asio::error::eof);
+}
+
+TEST(ConnectionDriverTest, ASocketThatIsConnectedAlreadyWillDo) {
+    pair p;
+    int ends[2] = {-1, -1};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    p.driver.connect(3, owned_descriptor(ends[0]));
+    EXPECT_EQ(p.heard->results, 0);
+    p.run();
+    EXPECT_EQ(p.heard->attempt, 3U);
+    ASSERT_TRUE(p.heard->connected && !*p.heard->connected);
+    p.driver.adopt(3);
+    ASSERT_EQ(::send(ends[1], "hi", 2, 0), 2);
+    std::array<std::byte, 16> into;
+    EXPECT_EQ(p.driver.read(into).size, 2U);
+    EXPECT_EQ(p.driver.read(into).status, io_status::would_block) << "it was made non-blocking";
+    ::close(ends[1]);
+}
+
+TEST(ConnectionDriverTest, WhatIsNoStreamSocketIsAnError) {
+    pair p;
+    int ends[2] = {-1, -1};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM, 0, ends), 0);
+    p.driver.connect(0, owned_descriptor(ends[0]));
+    p.run();
+    EXPECT_EQ(*p.heard->connected, boost::system::errc::wrong_protocol_type);
+    ::close(ends[1]);
+}
+
+// A connection under a layer of TLS, whose peer the test holds.
+struct secured : pair {
+    support::tls_server_context context_of_peer{support::origin_identity()};
+    support::tls_server server{context_of_peer};
+
+    void secure() {
+        connect();
+        auto layer = std::make_unique<proto::tls_engine>(support::settings_with());
+        ASSERT_TRUE(support::connect(*layer, server));
+        driver.secure(std::move(layer));
+        peer.non_blocking(true);
+    }
+    // What has arrived there, decrypted.
+    std::string take() {
+        std::array<char, 64 * 1024> octets;
+        std::string plain;
+        error_code error;
+        for (;;) {
+            const std::size_t size = peer.read_some(asio::buffer(octets), error);
+            if (error) return plain;
+            server.receive(std::string_view(octets.data(), size));
+            plain += server.read();
+        }
+    }
+    void send(std::string_view plain) {
+        server.write(plain);
+        asio::write(peer, asio::buffer(server.take_output()));
+    }
+};
+
+std::string text_of(std::span<const std::byte> octets) {
+    return {reinterpret_cast<const char*>(octets.data()), octets.size()};
+}
+
+TEST(ConnectionDriverTest, ALayerEncryptsWhatIsWrittenAndDecryptsWhatIsRead) {
+    secured p;
+    p.secure();
+    base::byte_queue out;
+    out.append(support::octets("question"));
+    EXPECT_EQ(p.driver.write(out).size, 8U);
+    EXPECT_TRUE(out.empty());
+    EXPECT_EQ(p.take(), "question");
+    p.send("answer");
+    p.driver.wait_readable();
+    p.run();
+    EXPECT_EQ(p.heard->readable, 1);
+    std::array<std::byte, 64> into;
+    const io_result got = p.driver.read(into);
+    EXPECT_EQ(text_of(std::span(into).first(got.size)), "answer");
+    EXPECT_EQ(p.driver.read(into).status, io_status::would_block);
+}
+
+TEST(ConnectionDriverTest, WhatALayerHoldsIsReadableToo) {
+    secured p;
+    p.secure();
+    p.send("first");
+    p.send("second");
+    std::array<std::byte, 5> into;  // one record at a time, or less
+    std::string all;
+    for (int i = 0; i < 3; ++i) {  // all of it left the kernel with the first read
+        p.driver.wait_readable();
+        p.run();
+        all += text_of(std::span(into).first(p.driver.read(into).size));
+    }
+    EXPECT_EQ(all, "firstsecond");
+    EXPECT_EQ(p.heard->readable, 3);
+}
+
+TEST(ConnectionDriverTest, ALayerKeepsWhatTheKernelDoesNotTake) {
+    secured p;
+    p.secure();
+    const std::string much(16 * 1024 * 1024, 'x');
+    base::byte_queue out;
+    out.append(support::octets(much));
+    std::string arrived;
+    io_result last = p.driver.write(out);
+    EXPECT_EQ(last.status, io_status::would_block);
+    EXPECT_FALSE(out.empty());
+    for (int i = 0; i < 100'000 && last.status == io_status::would_block; ++i) {
+        arrived += p.take();
+        last = p.driver.write(out);
+    }
+    EXPECT_EQ(last.status, io_status::ok);
+    EXPECT_TRUE(out.empty());
+    arrived += p.take();
+    EXPECT_TRUE(arrived == much) << arrived.size();
+}
+
+TEST(ConnectionDriverTest, TheEndOfALayerIsTheEnd) {
+    secured p;
+    p.secure();
+    p.server.close();
+    p.send("");
+    std::array<std::byte, 16> into;
+    p.driver.wait_readable();
+    p.run();
+    EXPECT_EQ(p.driver.read(into).status, io_status::closed);
+    EXPECT_EQ(p.driver.read(into).status, io_status::closed);
+}
+
+TEST(ConnectionDriverTest, OctetsThatAreNoRecordsFailUnderALayer) {
+    secured p;
+    p.secure();
+    asio::write(p.peer, asio::buffer(std::string(100, 'x')));
+    std::array<std::byte, 16> into;
+    p.driver.wait_readable();
+    p.run();
+    const io_result result = p.driver.read(into);
+    EXPECT_EQ(result.status, io_status::failed);
+    EXPECT_EQ(result.error, errc::peer_tls_error);
 }
 
 }  // namespace
