@@ -119,7 +119,10 @@ TEST_F(ShardReserveTest, WhatEndsTheConnectionIsTold) {
 
     const awaited_connection idle = reserve(subject_, origin_.url("/"));
     ASSERT_TRUE(idle.value().is_open());
-    ASSERT_TRUE(eventually([&] { return origin_.counters().connections_open == 1; }));
+    ASSERT_TRUE(eventually([&] {  // it has seen the first one go and this one come
+        const testing::origin_counters seen = origin_.counters();
+        return seen.connections_accepted == 2 && seen.connections_open == 1;
+    }));
     origin_.close_all_connections();
     EXPECT_TRUE(eventually([&] { return !idle.value().is_open(); }));
     EXPECT_EQ(send_on(idle.value(), get(origin_.url("/"))).error(), errc::peer_closed);
