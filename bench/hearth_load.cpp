@@ -2,7 +2,10 @@
 //
 //   hearth_load --url URL --ca FILE --proto h1 --concurrency N --requests N [--warmup N]
 //       [--upload FILE] [--sink null|file:PATH] [--new-connections] [--resume 0|1] [--idle N]
-//       [--threads N]
+//       [--threads N] [--deadline-ms N] [--unprotected]
+//
+// With a deadline each request has one, so that all there is against overload looks at it;
+// `--unprotected` switches that off.
 //
 // Each of N slots sends a request, and the next when its response has ended, all on the client's
 // own threads. The first responses are streamed; as soon as one was small, whole bodies are
@@ -52,6 +55,8 @@ struct options {
     bool resumes = true;
     std::uint64_t idle = 0;
     std::uint32_t threads = 1;
+    std::chrono::milliseconds deadline{};  // 0: none
+    bool is_protected = true;
 };
 
 options parse(int count, char** values) {
@@ -84,6 +89,10 @@ options parse(int count, char** values) {
                 bench::usage_error("--sink is null or file:PATH.");
         } else if (option == "--new-connections")
             result.uses_new_connections = true;
+        else if (option == "--deadline-ms")
+            result.deadline = std::chrono::milliseconds(given.take_number(0, 3'600'000));
+        else if (option == "--unprotected")
+            result.is_protected = false;
         else if (option == "--resume")
             result.resumes = given.take_number(0, 1) == 1;
         else if (option == "--idle")
@@ -116,7 +125,18 @@ hearth::config make_config(const options& given) {
         given.http2 ? hearth::protocol_policy::http2_only : hearth::protocol_policy::http1_only;
     config.tls.profile =
         hearth::tls_profile::make({.ca_file = given.ca, .session_resumption = given.resumes});
+    if (!given.is_protected) remove_protection(config);
     return config;
+}
+
+// Every rule against overload off, as in a pool that has none.
+void remove_protection(hearth::config& config) {
+    config.overload = {.ration_dials = false,
+                       .refuse_late = false,
+                       .target = {},
+                       .keep_dials = false,
+                       .schedule_handshakes = false};
+    config.pool.on_cancel = hearth::cancel_policy::close;
 }
 
 bool is_success(unsigned status) { return status >= 200 && status < 300; }
@@ -221,14 +241,24 @@ private:
         one.started = steady_clock::now();
         one.body_bytes = 0;
         if (is_streaming_.load(std::memory_order_relaxed)) {
-            client_.async_open(template_, [this, &one](error_code error, hearth::exchange opened) {
-                on_open(one, error, std::move(opened));
-            });
+            client_.async_open(next_request(one),
+                               [this, &one](error_code error, hearth::exchange opened) {
+                                   on_open(one, error, std::move(opened));
+                               });
             return;
         }
-        client_.async_send(template_, [this, &one](error_code error, const hearth::response& got) {
-            on_response(one, error, got);
-        });
+        client_.async_send(next_request(one),
+                           [this, &one](error_code error, const hearth::response& got) {
+                               on_response(one, error, got);
+                           });
+    }
+
+    [[nodiscard]] hearth::request next_request(const slot& one) const {
+        hearth::request what = template_;
+        if (given_.deadline != std::chrono::milliseconds{0}) {
+            what.deadline = one.started + given_.deadline;
+        }
+        return what;
     }
 
     void on_response(slot& one, error_code error, const hearth::response& got) {

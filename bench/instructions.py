@@ -57,6 +57,45 @@ def per_request(args, say):
     return found
 
 
+def calm(args, say):
+    """What all there is against overload costs while nothing is wrong: small GETs over TLS, h1, each
+    with a deadline, everything on and everything off."""
+    few, many = (100, 300) if args.smoke else (2_000, 6_000)
+    requests, rounds = (500, 1) if args.smoke else (100_000, 5)
+    nginx = Nginx(args.origin_cpu)
+    program = os.path.join(args.build, "bench/hearth_load")
+    every = {"on": clients.LoadClient("on", [program, "--deadline-ms", "1000"]),
+             "off": clients.LoadClient("off", [program, "--deadline-ms", "1000", "--unprotected"])}
+    found = {}
+    try:
+        for concurrency in (1, 16):
+            work = {"url": nginx.url(), "ca": nginx.ca, "concurrency": concurrency}
+            figures = {name: [] for name in every}
+            for round_number in range(rounds):
+                for name, client in every.items():
+                    say(f"calm: protections {name}, c={concurrency}, round {round_number + 1}")
+                    figures[name].append(client.run(
+                        {**work, "requests": requests, "warmup": 1_000}, args.client_cpu))
+            for figure in ("p50_us", "p99_us"):
+                for name, got in figures.items():
+                    values = sorted(one[figure] for one in got)
+                    found[f"c={concurrency} {name}: {figure}, lowest to highest"] = \
+                        f"{values[0]:.0f}-{values[-1]:.0f}"
+            if not shutil.which("valgrind"):
+                continue
+            for name, client in every.items():
+                say(f"calm: instructions, protections {name}, c={concurrency}")
+
+                def command(count, client=client, work=work):
+                    return client.command + client.arguments({**work, "requests": count})
+                found[f"c={concurrency} {name}: instructions"] = per_unit(command, few, many)
+            on, off = (found[f"c={concurrency} {name}: instructions"] for name in every)
+            found[f"c={concurrency}: instructions, on to off"] = round(on / off, 4)
+    finally:
+        nginx.stop()
+    return found
+
+
 def pool(args, say):
     """The pool's core alone: time, allocations and instructions per acquire and release."""
     program = os.path.join(args.build, "bench/micro/pool_cycle")
@@ -80,4 +119,4 @@ def pool(args, say):
     return found
 
 
-SCENARIOS = {"instructions": per_request, "pool": pool}
+SCENARIOS = {"instructions": per_request, "pool": pool, "calm": calm}

@@ -42,6 +42,10 @@ class Origin:
         return counters
 
 
+# Arrivals faster than a core can serve; those without slow calls find out what it can.
+SLOPE_US = (40, 20, 10)
+
+
 def case(group, interval, slow=0.0, seconds=8, warm=100, max_conns=0, stall_ms=0, command=None):
     name = f"{group} {interval} us"
     if group == "steady" or slow:
@@ -73,6 +77,7 @@ def all_cases(args):
     cases += [case("neighbour", 350, 0.03, n), case("neighbour", 350, 0, n, stall_ms=500)]
     cases += [case("deploy", us, 0, n, command="restart") for us in (350, 200)]
     cases += [case("rotate", 350, 0, n, command="rotate"), case("cold", 200, 0, n, warm=0)]
+    cases += [case("slope", us, slow, n) for slow in (0.0, 0.03) for us in SLOPE_US]
     return cases
 
 

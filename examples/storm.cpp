@@ -327,10 +327,11 @@ costs measure_costs(const hearth::config& settings, const example::origin_proces
 
 // Between two calls. A client without protections stays down when the calls that one patience
 // brings want far more handshakes than the CPU can finish within it; a few would do, for a
-// connection that got through serves ten calls in that time. Six to a handshake are enough by far;
-// two and a half times what the slower side needs for a warm call leave room for everything else.
+// connection that got through serves ten calls in that time. Four to a handshake are enough by far,
+// and do not bring it down before anything has happened; two and a half times what the slower side
+// needs for a warm call leave room for everything else.
 clock_type::duration choose_pace(const costs& found) {
-    const auto wanted = found.handshake / 6;
+    const auto wanted = found.handshake / 4;
     const auto possible = found.carried * 5 / 2;
     return std::clamp<clock_type::duration>(std::max(wanted, possible), 50us, 2ms);
 }

@@ -115,6 +115,11 @@ struct handshake_config {
     /// Handshake slices (CPU steps) one turn of a thread may run before established connections are
     /// served again. Range 1..64. Default 1: a slice delays a warm exchange by at most one slice.
     std::uint32_t slices_per_turn = 1;
+    /// Threads of the client's that run the slices in place of those that serve connections; all
+    /// shards share them. Then a turn is never delayed by a slice. Range 0..64. Default 0: at one
+    /// slice per turn a warm exchange waits for half a millisecond at the most, and moving a
+    /// handshake from thread to thread costs a little, and a core.
+    std::uint32_t threads = 0;
 };
 
 /// What happens when more is wanted than the origin or the CPU can do. Each rule can be switched
@@ -340,7 +345,8 @@ struct retry_config {
 /// free repetition of `retry.stale_connection` does not draw on it.
 struct budget_config {
     /// Extra requests per request of the last 10 s. Range 0..1. Default 0.1: an origin in trouble
-    /// gets at most 1.1 times its traffic, and `floor_per_second`. Reached: the failure stands.
+    /// gets at most 1.1 times its traffic, over two seconds 1.15 times (half as much again as the
+    /// share), and `floor_per_second`. Reached: the failure stands.
     double share = 0.1;
     /// Extra requests in any case, so that an origin with little traffic can be retried. Range
     /// 0..1,000. Default 1.
@@ -360,11 +366,11 @@ struct hedge_config {
     milliseconds min_delay{1};
 };
 
-/// A circuit breaker per origin: refuses exchanges with one that fails nearly everything, with
-/// `errc::breaker_open` and, in `failure`, until when and why. Failures are dials that fail,
-/// connections that break, broken HTTP, timeouts of a phase, deadlines that pass on a connection,
-/// and `statuses`; what the caller or a limit of ours ended counts for nothing. A connection that
-/// breaks counts once, whatever it carried.
+/// A circuit breaker per origin, and per address of it: refuses exchanges with an origin that fails
+/// nearly everything, with `errc::breaker_open` and, in `failure`, until when and why. Failures are
+/// dials that fail, connections that break, broken HTTP, timeouts of a phase, deadlines that pass
+/// on a connection, and `statuses`; what the caller or a limit of ours ended counts for nothing. A
+/// connection that breaks counts once, whatever it carried.
 struct breaker_config {
     bool enabled = false;
     /// Opens when this share of the results within `window` were failures, of at least
@@ -390,6 +396,12 @@ struct breaker_config {
     /// Statuses that are failures. Range of each 400..599. Default 503: 500 may be the request's
     /// own fault; 502 and 504 are candidates where a gateway stands for one server.
     std::vector<unsigned> statuses{503};
+    /// Each address of an origin has a breaker of its own beside the origin's, by the same rules.
+    /// One that opens lets go of the connections to its address, which is dialled last from then
+    /// on; `open_for` later one dial tries it, the exchanges of that connection are the probes, and
+    /// while it recovers a growing share of the dials goes there first. As with
+    /// `addresses.eject_after`, `addresses.max_ejected_share` bounds how many are out at once.
+    bool per_address = true;
 };
 
 /// A limit on exchanges begun per second, per origin. What is beyond it waits for its turn, or

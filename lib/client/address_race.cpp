@@ -90,6 +90,11 @@ bool address_race::lose(base::time_point now, base::prng& random) {
     return is_held() && book_->on_lost(now, held_, random);
 }
 
+address_vote address_race::vote(base::time_point now) const {
+    if (!is_held() || !book_->has_breakers()) return {};
+    return {book_, held_, book_->begin(now, held_)};
+}
+
 void address_race::release() {
     if (is_held()) book_->release(held_);
     held_ = core::address_book::no_slot;

@@ -31,6 +31,13 @@ struct name_watch {
 /// Leaves only what can be reached from a local address; all, if it is empty.
 void keep_family(io::address_list& addresses, const std::string& local_address);
 
+/// What an exchange is going to tell the breaker of the address it was sent to.
+struct address_vote {
+    std::shared_ptr<core::address_book> book;  ///< Null: nothing.
+    core::address_book::slot address = core::address_book::no_slot;
+    core::breaker::ticket ticket{};
+};
+
 class address_race {
 public:
     address_race() = default;
@@ -68,12 +75,16 @@ public:
     void answer();
     /// An exchange was lost on it. True: its address is ejected.
     [[nodiscard]] bool lose(base::time_point now, base::prng& random);
+    /// An exchange begins on it.
+    [[nodiscard]] address_vote vote(base::time_point now) const;
     /// Connected to an address that its name does not have any more.
     [[nodiscard]] bool is_old() const { return is_held() && !book_->is_current(held_); }
-    /// Connected to the same address of the same origin.
-    [[nodiscard]] bool is_with(const address_race& other) const {
-        return book_ == other.book_ && held_ == other.held_ && is_held();
+    /// Connected to this address of this origin.
+    [[nodiscard]] bool is_at(const core::address_book* book, core::address_book::slot held) const {
+        return is_held() && book_.get() == book && held_ == held;
     }
+    [[nodiscard]] const core::address_book* book() const { return book_.get(); }
+    [[nodiscard]] core::address_book::slot held() const { return held_; }
 
 private:
     static constexpr std::uint32_t no_attempt = 0xffffffff;

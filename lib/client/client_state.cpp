@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "client/config_check.hpp"
+#include "client/handshake_workers.hpp"
 #include "client/shard_turn.hpp"
 #include "io/system_pool.hpp"
 
@@ -97,6 +98,9 @@ client_state::client_state(std::vector<asio::any_io_executor> executors, config 
 
 void client_state::make_shards(const std::vector<asio::any_io_executor>& executors,
                                const std::vector<std::shared_ptr<void>>& contexts) {
+    if (values_->handshake.threads != 0) {
+        handshake_threads_ = std::make_shared<handshake_workers>(values_->handshake.threads);
+    }
     std::shared_ptr<lease_pool> lender;
     // The pool reaches shards by weak pointers: it may be called while the client ends.
     auto weak = std::make_shared<std::vector<std::weak_ptr<shard>>>();
@@ -128,6 +132,7 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
         settings.own_context = contexts[i];
         settings.reported_load = reported_load_;
         settings.name_threads = name_threads;
+        settings.handshake_threads = handshake_threads_;
         shards_.push_back(std::make_shared<shard>(executors[i], std::move(settings)));
     }
     for (const auto& s : shards_) weak->push_back(s);
@@ -137,6 +142,8 @@ client_state::~client_state() { close(); }
 
 void client_state::close() {
     if (std::exchange(closed_, true)) return;
+    // First, for they hold shards, and give results to them while these still run.
+    if (handshake_threads_) handshake_threads_->stop();
     for (const auto& s : shards_) {
         // Posted even from a thread of ours: what runs now may be a handler of this client.
         asio::post(s->executor(), last_turn(s));

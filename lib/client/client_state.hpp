@@ -53,6 +53,7 @@ private:
     std::vector<std::function<void()>> release_;  // lets each own context end when it has no work
     const std::shared_ptr<std::atomic<double>> reported_load_ =
         std::make_shared<std::atomic<double>>(0.0);
+    std::shared_ptr<handshake_workers> handshake_threads_;  // null: there are none
     bool closed_ = false;
 };
 

@@ -167,6 +167,7 @@ void checker::check_pool_times() {
 void checker::check_handshake_and_tls() {
     count("handshake.max_concurrent", config_.handshake.max_concurrent, 1, 10'000);
     count("handshake.slices_per_turn", config_.handshake.slices_per_turn, 1, 64);
+    count("handshake.threads", config_.handshake.threads, 0, 64);
     count("tls.tickets_per_origin", config_.tls.tickets_per_origin, 0, 64);
     if (config_.tls.remember_chains) {
         range<seconds>("tls.remember_chains", *config_.tls.remember_chains, seconds(1), hours(1));

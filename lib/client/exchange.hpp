@@ -19,6 +19,7 @@
 #include "base/deadline_queue.hpp"
 #include "base/id.hpp"
 #include "base/time.hpp"
+#include "client/address_race.hpp"
 #include "client/decoding.hpp"
 #include "client/target.hpp"
 #include "client/upload.hpp"
@@ -147,6 +148,7 @@ struct live_exchange {
     bool held = false;             // waits at the gate of its origin
     bool admitted = false;         // has passed it, and has not told its end
     core::breaker::ticket ticket;
+    address_vote vote;
     bool is_hedge = false;   // began as one
     bool may_hedge = false;  // its answer teaches the origin's hedging
     exchange_id twin;        // the other of a hedged pair, while both are under way

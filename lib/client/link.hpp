@@ -48,6 +48,14 @@ private:
     bool is_answered_ = false;
 };
 
+/// What connections that are gone have moved.
+struct link_traffic {
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_received = 0;
+    std::uint64_t read_calls = 0;
+    std::uint64_t write_calls = 0;
+};
+
 struct link {
     link(connection_id name, origin_id where, std::shared_ptr<io::readiness_set> sockets,
          std::shared_ptr<io::driver_listener> listener,

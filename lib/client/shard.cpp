@@ -438,10 +438,10 @@ stats shard::snapshot() {
     out.calls = calls_;
     out.completed = completed_;
     out.in_flight = calls_ - completed_;
-    out.bytes_received = closed_bytes_received_;
-    out.bytes_sent = closed_bytes_sent_;
-    out.read_calls = closed_read_calls_;
-    out.write_calls = closed_write_calls_;
+    out.bytes_received = closed_traffic_.bytes_received;
+    out.bytes_sent = closed_traffic_.bytes_sent;
+    out.read_calls = closed_traffic_.read_calls;
+    out.write_calls = closed_traffic_.write_calls;
     for (const auto& l : links_) {
         if (!l) continue;
         out.bytes_received += l->driver.bytes_received;

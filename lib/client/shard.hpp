@@ -42,6 +42,7 @@
 
 namespace hearth::detail {
 
+class handshake_workers;
 class lease_pool;
 
 /// Constant for a shard's life.
@@ -53,7 +54,8 @@ struct shard_settings {
     std::shared_ptr<lease_pool> lender;  // null: the shard has all leases for ever
     std::shared_ptr<void> own_context;   // set: one thread of the client serves the executor
     std::shared_ptr<const std::atomic<double>> reported_load;
-    std::shared_ptr<io::system_pool> name_threads;  // where names are asked of getaddrinfo
+    std::shared_ptr<io::system_pool> name_threads;         // where names are asked of getaddrinfo
+    std::shared_ptr<handshake_workers> handshake_threads;  // null: slices run here
 };
 
 class shard final : public io::driver_listener,
@@ -178,16 +180,21 @@ private:
     void replace_old(origin_id id);
     bool retire_old(const core::action& warmed);
 
-    [[nodiscard]] static std::chrono::nanoseconds thread_cpu();
+    // Handshake slices (shard_slices.cpp).
     void run_slices();
     void run_slice(connection_id id);
+    void send_slice(link& l);
+    void finish_slice(link& l, proto::tls_step step, base::duration cost);
     void read_handshake(link& l);
     void report_need(link& l);
+
     bool take_what_follows(link& l);
     void become_ready(link& l);
     void dial_failed(link& l, core::dial_failure failure, error_code error, std::string detail);
     void note_dial_failure(link& l, phase where, error_code error, std::string detail);
     void note_lost(link& l);
+    void let_go_address(const core::address_book* book, core::address_book::slot address);
+    bool end_vote(live_exchange& x, core::attempt_result result);
     void advance(link& l, phase where);
 
     // Connections that are usable (shard_link.cpp).
@@ -353,10 +360,7 @@ private:
     bool draining_ = false;
     std::uint64_t calls_ = 0;
     std::uint64_t completed_ = 0;
-    std::uint64_t closed_bytes_sent_ = 0;  // of connections that are gone
-    std::uint64_t closed_bytes_received_ = 0;
-    std::uint64_t closed_read_calls_ = 0;
-    std::uint64_t closed_write_calls_ = 0;
+    link_traffic closed_traffic_;
 };
 
 /// Adds the snapshot of one shard to the client's.

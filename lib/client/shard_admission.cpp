@@ -142,7 +142,12 @@ void shard::refuse_admission(live_exchange& x, exchange_id id,
 void shard::end_admission(live_exchange& x, error_code error) {
     if (!std::exchange(x.admitted, false)) return;
     origin_entry& origin = origins_[x.origin.index];
-    const core::attempt_result result = result_of(x, error);
+    core::attempt_result result = result_of(x, error);
+    if (end_vote(x, result)) {
+        // Was it all the address's fault? The origin's breaker sees what the others do.
+        origin.gate->forget_failures();
+        result = core::attempt_result::unknown;
+    }
     const bool was_slow = x.assigned != base::never && x.head_at == base::never &&
                           (error == errc::deadline_exceeded || error == errc::first_byte_timeout);
     if (was_slow) origin.gate->sample(now_, x.assigned);

@@ -3,7 +3,6 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/system/errc.hpp>
-#include <ctime>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -19,9 +18,6 @@ namespace {
 
 // More addresses than this of one name are not tried in one dial.
 constexpr std::size_t max_addresses = 32;
-// A handshake that was sent more than this without being given a slice is not read further.
-constexpr std::size_t max_stored_handshake = 128 * 1024;
-
 std::shared_ptr<const io::socket_settings> make_socket_settings(const io_config& from,
                                                                 const route& where) {
     auto settings = std::make_shared<io::socket_settings>();
@@ -52,13 +48,6 @@ std::string describe_attempt(const io::endpoint& peer, const pool_key& key, erro
 }
 
 }  // namespace
-
-/// CPU time of this thread: what a slice really cost, whoever else has the core meanwhile.
-std::chrono::nanoseconds shard::thread_cpu() {
-    timespec now{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
-}
 
 void shard::advance(link& l, phase where) {
     origin_entry& origin = origins_[l.origin.index];
@@ -134,7 +123,9 @@ void shard::on_resolved(connection_id id, error_code error, std::string detail,
     }
     if (addresses.size() > max_addresses) addresses.resize(max_addresses);
     auto& book = origins_[l->origin.index].names.book;
-    if (!book) book = std::make_shared<core::address_book>(config_.addresses);
+    if (!book)
+        book = std::make_shared<core::address_book>(config_.addresses, config_.breaker,
+                                                    random_.next());
     l->addresses.set(now_, book, addresses, random_);
     l->addresses.set_port(first_port(key));
     bool families[max_addresses] = {};
@@ -224,74 +215,6 @@ void shard::begin_handshake(link& l) {
                                                                   : core::handshake_need::hello);
 }
 
-void shard::run_slices() {
-    slices_posted_ = false;
-    core_.on_turn(now_);
-}
-
-void shard::run_slice(connection_id id) {
-    link* l = find_link(id);
-    if (l == nullptr) return;
-    if (l->proxy_tls) return step_proxy_tls(*l);
-    const auto before = thread_cpu();
-    const proto::tls_step step = l->wire->step();
-    const auto cost = thread_cpu() - before;
-    touch(*l);
-    switch (step) {
-        case proto::tls_step::want_input:
-            core_.on_slice_done(now_, id, cost, core::slice_outcome::waiting);
-            l->flight_reported = false;
-            if (l->wire->is_peer_closed()) {
-                // A lost connection, not a refusal: core may wait it out, as it does a failed
-                // connect.
-                dial_failed(*l, core::dial_failure::connect_failed, errc::handshake_failed,
-                            "The peer closed the connection during the TLS handshake.");
-                return;
-            }
-            l->driver.wait_readable();
-            report_need(*l);
-            return;
-        case proto::tls_step::more:
-            core_.on_slice_done(now_, id, cost, core::slice_outcome::more);
-            return;
-        case proto::tls_step::done:
-            core_.on_slice_done(now_, id, cost, core::slice_outcome::done);
-            become_ready(*l);
-            return;
-        case proto::tls_step::failed: break;
-    }
-    core_.on_slice_done(now_, id, cost, core::slice_outcome::failed);
-    const errc code = l->wire->tls()->error_code();
-    const auto failure = code == errc::certificate_rejected
-                             ? core::dial_failure::certificate_rejected
-                             : core::dial_failure::handshake_failed;
-    dial_failed(*l, failure, code, l->wire->tls()->error_detail());
-}
-
-/// Bytes of a handshake are stored only; core hears that there is something to do.
-void shard::read_handshake(link& l) {
-    if (l.proxy_tls) return read_proxy_tls(l);
-    if (l.tunnel) return read_tunnel(l);
-    if (!l.wire) return;
-    const io::io_result result = l.driver.read(receive_buffer_);
-    if (result.status == io::io_status::ok) {
-        l.wire->receive(std::span(receive_buffer_).first(result.size));
-        l.wire->retain();
-    } else if (result.status != io::io_status::would_block) {
-        l.wire->on_peer_closed(result.status == io::io_status::failed);
-    }
-    report_need(l);
-    if (!l.wire->is_peer_closed() && l.wire->tls()->pending_input() < max_stored_handshake) {
-        l.driver.wait_readable();
-    }
-}
-
-void shard::report_need(link& l) {
-    if (l.flight_reported || !l.wire->can_step()) return;
-    l.flight_reported = true;
-    core_.on_handshake_need(now_, l.id, core::handshake_need::flight);
-}
-
 /// What came behind the handshake (tickets, SETTINGS, or an early end) is looked at before core
 /// hears that the connection is there: it must not give an exchange to one that is lost. False: the
 /// link is gone.
@@ -350,14 +273,27 @@ void shard::become_ready(link& l) {
     l.driver.wait_readable();
 }
 
-/// A connection broke or let an exchange wait too long. When its address is ejected for it, the
-/// other connections to it end with what they carry.
+/// A connection broke or let an exchange wait too long.
 void shard::note_lost(link& l) {
-    if (!l.addresses.lose(now_, random_)) return;
-    for (const auto& other : links_) {
-        if (!other || !other->ready || !other->addresses.is_with(l.addresses)) continue;
-        core_.on_draining(now_, other->id);
+    if (l.addresses.lose(now_, random_)) let_go_address(l.addresses.book(), l.addresses.held());
+}
+
+/// An address is ejected: the connections to it end with what they carry.
+void shard::let_go_address(const core::address_book* book, core::address_book::slot address) {
+    for (const auto& one : links_) {
+        if (one && one->ready && one->addresses.is_at(book, address)) {
+            core_.on_draining(now_, one->id);
+        }
     }
+}
+
+/// The exchange has left its address: what it says to the breaker of it. True: that has opened.
+bool shard::end_vote(live_exchange& x, core::attempt_result result) {
+    const address_vote vote = std::exchange(x.vote, {});
+    if (vote.book == nullptr) return false;
+    if (!vote.book->on_result(now_, vote.address, vote.ticket, result)) return false;
+    let_go_address(vote.book.get(), vote.address);
+    return true;
 }
 
 void shard::note_dial_failure(link& l, phase where, error_code error, std::string detail) {

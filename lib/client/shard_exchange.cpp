@@ -196,6 +196,7 @@ void shard::assign(exchange_id id, connection_id connection) {
     x.sent_before = l->driver.bytes_sent;
     fill_connection(x, *l);
     if (x.reserve) return hand_over(x, *l);
+    x.vote = l->addresses.vote(now_);
     if (!x.what.connect_protocol.empty() && !await_extended_connect(x, *l)) return;
     arm_hedge(x);
     begin_request(x, *l);
@@ -347,6 +348,7 @@ void shard::attempt_failed(link& l, errc code, std::string detail, bool lost) {
 
 /// Sends an exchange to core once more.
 void shard::wait_again(live_exchange& x, bool fresh) {
+    (void)end_vote(x, core::attempt_result::unknown);
     exchange_times_.remove(x.timer);
     x.timer_at = base::never;
     x.phase_until = base::never;
@@ -466,6 +468,7 @@ void shard::complete_exchange(exchange_id id, error_code error) {
 
 void shard::end_exchange(exchange_id id) {
     if (live_exchange* x = exchanges_.find(id)) {
+        (void)end_vote(*x, core::attempt_result::unknown);
         exchange_times_.remove(x->timer);
         if (link* l = find_link(x->connection)) let_go(*l, *x);
         exchanges_.erase(id);

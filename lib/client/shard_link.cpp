@@ -29,10 +29,10 @@ void shard::erase_link(connection_id id) {
     link_times_.remove(l->timer);
     if (l->resolve_ticket != 0 && resolver_) resolver_->cancel(l->resolve_ticket);
     stop_dialer(*l);
-    closed_bytes_sent_ += l->driver.bytes_sent;
-    closed_bytes_received_ += l->driver.bytes_received;
-    closed_read_calls_ += l->driver.read_calls;
-    closed_write_calls_ += l->driver.write_calls;
+    closed_traffic_.bytes_sent += l->driver.bytes_sent;
+    closed_traffic_.bytes_received += l->driver.bytes_received;
+    closed_traffic_.read_calls += l->driver.read_calls;
+    closed_traffic_.write_calls += l->driver.write_calls;
     l->driver.close();
     origin_entry& origin = origins_[l->origin.index];
     links_[id.index].reset();
@@ -150,6 +150,7 @@ void shard::resume(link& l) {
 
 void shard::flush_link(link& l) {
     const connection_id id = l.id;
+    if (!l.wire) return;  // with a handshake thread
     if (l.is_http2()) before_flush(l);
     bool failed = !l.wire->flush();
     if (!failed) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "client/handshake_workers.hpp"
 #include "client/shard.hpp"
 #include "client/shard_turn.hpp"
 

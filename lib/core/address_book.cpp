@@ -48,6 +48,7 @@ address_book::slot address_book::find_or_add(const address& one) {
     entries_[added] = entry();
     entries_[added].name = one.name;
     entries_[added].is_v6 = one.is_v6;
+    if (has_breakers()) entries_[added].circuit.emplace(rules_, seeds_.next());
     return added;
 }
 
@@ -58,7 +59,7 @@ void address_book::forget_unused(time_point now) {
         if (is_crowded && size() <= max_entries) return;
         for (slot i = 0; i < entries_.size(); ++i) {
             entry& one = entries_[i];
-            if (one.is_free || one.is_current || one.load != 0) continue;
+            if (one.is_free || one.is_current || one.load != 0 || one.exchanges != 0) continue;
             if (!is_crowded && one.rests_until > now) continue;
             one = entry();
             one.is_free = true;
@@ -91,12 +92,15 @@ std::vector<std::uint32_t> address_book::order(time_point now, std::span<const a
     const auto at = [&](std::uint32_t i) -> entry& { return entries_[slots[i]]; };
 
     std::vector<std::uint32_t> healthy;
+    std::vector<std::uint32_t> recovering;
     std::vector<std::uint32_t> resting;
     std::uint32_t due = no_slot;
     for (std::uint32_t i = 0; i < all.size(); ++i) {
-        const entry& one = at(i);
+        entry& one = at(i);
         if (one.rests_until == time_point::min()) {
-            healthy.push_back(i);
+            breaker::ticket unused;
+            const bool is_let_through = !one.circuit || one.circuit->admit(now, unused);
+            (is_let_through ? healthy : recovering).push_back(i);
         } else if (one.rests_until <= now &&
                    (due == no_slot || one.rests_until < at(due).rests_until)) {
             if (due != no_slot) resting.push_back(due);
@@ -117,6 +121,7 @@ std::vector<std::uint32_t> address_book::order(time_point now, std::span<const a
         std::rotate(healthy.begin(), chosen, chosen + 1);
     }
     append_alternating(result, healthy, all);
+    append_alternating(result, recovering, all);
     std::stable_sort(resting.begin(), resting.end(), [&](std::uint32_t a, std::uint32_t b) {
         return at(a).rests_until < at(b).rests_until;
     });
@@ -182,14 +187,14 @@ void address_book::on_failed(time_point now, std::string_view name, base::prng& 
 void address_book::on_ready(slot held) {
     const entry& one = entries_[held];
     const bool is_ejected = settings_.eject_after && one.lost >= *settings_.eject_after;
-    if (!is_ejected) recover(entries_[held]);  // else its first answer counts
+    if (!is_ejected && !one.is_broken) recover(entries_[held]);  // else its first answers count
 }
 
 void address_book::on_answer(slot held) {
     entry& one = entries_[held];
     if (one.lost == 0 && one.failures == 0) return;
     one.lost = 0;
-    recover(one);
+    if (!one.is_broken) recover(one);
 }
 
 void address_book::recover(entry& one) {
@@ -239,6 +244,39 @@ std::vector<address_stats> address_book::stats(time_point now) const {
         }
     }
     return all;
+}
+
+breaker::ticket address_book::begin(time_point now, slot held) {
+    entry& one = entries_[held];
+    HEARTH_ASSERT(one.circuit);
+    ++one.exchanges;
+    breaker::ticket ticket;
+    (void)one.circuit->admit(now, ticket);  // it is on its connection: a probe, if one is due
+    return ticket;
+}
+
+bool address_book::on_result(time_point now, slot on, breaker::ticket which,
+                             attempt_result result) {
+    entry& one = entries_[on];
+    HEARTH_ASSERT(one.circuit && one.exchanges != 0);
+    --one.exchanges;
+    const std::uint64_t opened_before = one.circuit->times_opened();
+    one.circuit->on_result(now, which, result);
+    if (one.circuit->times_opened() == opened_before) {
+        const breaker_state state = one.circuit->state(now);
+        const bool is_open = state == breaker_state::open || state == breaker_state::half_open;
+        if (!is_open && std::exchange(one.is_broken, false)) recover(one);
+        return false;
+    }
+    if (!one.is_broken && !may_eject(now)) {
+        one.circuit.emplace(rules_, seeds_.next());
+        return false;
+    }
+    one.is_broken = true;
+    one.is_ejected = true;
+    one.is_tried = false;
+    one.rests_until = one.circuit->until();
+    return true;
 }
 
 bool address_book::is_resting(time_point now, std::string_view name) const {

@@ -15,11 +15,17 @@
 // the caller lets go of its connections. Only so large a share of the addresses is ejected, because
 // the fault is then likely somewhere else, and the others could not carry the load.
 //
+// Where breakers are switched on, each address has one as well, fed by the results of the exchanges
+// on its connections. One that opens ejects its address likewise, or, beyond that share, begins
+// anew. Its half-open state is a trial dial: the exchanges on that connection are the probes. While
+// it recovers, the share of the dials that it lets through may go to its address first.
+//
 // Addresses are named by octets that mean nothing here. Called by the shard, one book per origin. A
 // slot is an address that somebody holds: it does not change hands meanwhile.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +33,7 @@
 
 #include "base/prng.hpp"
 #include "base/time.hpp"
+#include "core/breaker.hpp"
 #include "hearth/config.hpp"
 #include "hearth/stats.hpp"
 
@@ -45,6 +52,9 @@ public:
     };
 
     explicit address_book(const addresses_config& settings) : settings_(settings) {}
+    /// With a breaker for each address, if `rules` say so.
+    address_book(const addresses_config& settings, const breaker_config& rules, std::uint64_t seed)
+        : settings_(settings), rules_(rules), seeds_(seed) {}
 
     /// The name service says that these are all there are.
     void update(base::time_point now, std::span<const address> all);
@@ -64,6 +74,14 @@ public:
     /// A connection to it lost an exchange. True: that was one too many, it is ejected.
     [[nodiscard]] bool on_lost(base::time_point now, slot held, base::prng& random);
 
+    // Exchanges, where addresses have breakers.
+    [[nodiscard]] bool has_breakers() const { return rules_.enabled && rules_.per_address; }
+    /// One begins on a connection to it, and ends in one `on_result` with what this returns.
+    [[nodiscard]] breaker::ticket begin(base::time_point now, slot held);
+    /// True: its breaker has opened, it is ejected.
+    [[nodiscard]] bool on_result(base::time_point now, slot on, breaker::ticket which,
+                                 attempt_result result);
+
     [[nodiscard]] bool is_resting(base::time_point now, std::string_view name) const;
     /// The name service still has it.
     [[nodiscard]] bool is_current(slot held) const { return entries_[held].is_current; }
@@ -80,8 +98,9 @@ private:
     struct entry {
         std::string name;
         std::uint32_t load = 0;
-        std::uint32_t failures = 0;  // in a row
-        std::uint32_t lost = 0;      // exchanges, in a row
+        std::uint32_t exchanges = 0;  // begun, without a result
+        std::uint32_t failures = 0;   // in a row
+        std::uint32_t lost = 0;       // exchanges, in a row
         std::uint64_t all_failures = 0;
         std::uint64_t all_lost = 0;
         base::time_point rests_until = base::time_point::min();
@@ -89,7 +108,9 @@ private:
         bool is_current = false;
         bool is_tried = false;  // by one dial, while it rests for the others
         bool is_ejected = false;
+        bool is_broken = false;  // by its breaker, until that lets more through than probes
         bool is_free = false;
+        std::optional<breaker> circuit{};
     };
     [[nodiscard]] slot find(std::string_view name) const;
     slot find_or_add(const address& one);
@@ -101,6 +122,8 @@ private:
     [[nodiscard]] bool may_eject(base::time_point now) const;
 
     const addresses_config settings_;
+    const breaker_config rules_{};
+    base::prng seeds_{0};
     std::vector<entry> entries_;
     std::vector<slot> free_;
     std::uint64_t turn_ = 0;  // of round robin

@@ -69,6 +69,8 @@ public:
     }
     /// An admitted exchange has ended.
     void end(base::time_point now, breaker::ticket ticket, attempt_result result);
+    /// The failures so far came from an address that is ejected now: the origin starts afresh.
+    void forget_failures() { breaker_.forget(); }
     /// An answer: asked for at `asked`.
     void sample(base::time_point now, base::time_point asked);
 

@@ -47,6 +47,8 @@ public:
     /// Whether an exchange may pass now.
     [[nodiscard]] bool admit(base::time_point now, ticket& out);
     void on_result(base::time_point now, ticket which, attempt_result result);
+    /// What was counted came from a part of the origin that is asked no more.
+    void forget() { window_ = {}; }
 
     [[nodiscard]] breaker_state state(base::time_point now) const;
     /// While open: when it will probe.

@@ -19,17 +19,25 @@ budget::second& budget::at(base::time_point now) {
 
 void budget::on_request(base::time_point now) { ++at(now).requests; }
 
+budget::second budget::sum_of_last(std::uint32_t count) const {
+    second sum;
+    for (std::int64_t i = 0; i < count; ++i) {
+        const second& one = seconds_[static_cast<std::size_t>((last_ - i) % window_seconds)];
+        sum.requests += one.requests;
+        sum.extra += one.extra;
+    }
+    return sum;
+}
+
 bool budget::take(base::time_point now, const budget_limits& limits) {
     second& current = at(now);
-    std::uint64_t requests = 0;
-    std::uint64_t extra = 0;
-    for (const second& one : seconds_) {
-        requests += one.requests;
-        extra += one.extra;
-    }
-    const double allowed = limits.share * static_cast<double>(requests) +
-                           limits.floor_per_second * double{window_seconds};
-    if (static_cast<double>(extra + 1) > allowed) return false;
+    const auto allows = [&](std::uint32_t seconds, double share) {
+        const second sum = sum_of_last(seconds);
+        return static_cast<double>(sum.extra + 1) <=
+               share * static_cast<double>(sum.requests) + limits.floor_per_second * seconds;
+    };
+    if (!allows(window_seconds, limits.share)) return false;
+    if (!allows(burst_seconds, limits.share * burst_factor)) return false;
     ++current.extra;
     return true;
 }

@@ -6,7 +6,10 @@
 // floor so that an origin with little traffic can be retried at all. A share bounds the
 // amplification whatever fails and however long: at 10 % an origin in trouble gets 1.1 times its
 // traffic, where "three attempts each" would give it three times. Nothing is saved up beyond the
-// window. One per origin; touched on its shard only.
+// window, and what was saved in it is not spent at once: over the last two seconds extra work is
+// half as much again as the share at most (and the floor), so that an origin that begins to fail
+// after a calm time does not get all of it in one second. One per origin; touched on its shard
+// only.
 #pragma once
 
 #include <array>
@@ -25,6 +28,8 @@ struct budget_limits {
 class budget {
 public:
     static constexpr std::uint32_t window_seconds = 10;
+    static constexpr std::uint32_t burst_seconds = 2;
+    static constexpr double burst_factor = 1.5;  ///< Of the share, over those.
 
     /// A request was asked for: not a repetition.
     void on_request(base::time_point now);
@@ -37,6 +42,7 @@ private:
         std::uint64_t extra = 0;
     };
     second& at(base::time_point now);
+    [[nodiscard]] second sum_of_last(std::uint32_t count) const;
 
     std::array<second, window_seconds> seconds_{};
     std::int64_t last_ = -1;  // the newest second in there, from the clock's epoch

@@ -12,15 +12,17 @@ void learn(duration& estimate, duration cost) {
     estimate = estimate == duration::zero() ? cost : estimate + (cost - estimate) / 8;
 }
 
-handshake_config without_limits() {
+handshake_config without_limits(handshake_config config) {
     constexpr auto none = std::numeric_limits<std::uint32_t>::max();
-    return {.max_concurrent = none, .slices_per_turn = none};
+    config.max_concurrent = none;
+    config.slices_per_turn = none;
+    return config;
 }
 
 }  // namespace
 
 handshake_scheduler::handshake_scheduler(const handshake_config& config, bool ordered)
-    : config_(ordered ? config : without_limits()), is_ordered_(ordered) {}
+    : config_(ordered ? config : without_limits(config)), is_ordered_(ordered) {}
 
 void handshake_scheduler::add(connection_id connection, std::uint64_t age) {
     if (connection.index >= entries_.size()) entries_.resize(connection.index + 1);
@@ -57,6 +59,7 @@ bool handshake_scheduler::on_slice_done(connection_id connection, duration cost,
     const bool has_more = outcome == slice_outcome::more || e->pending == handshake_need::flight;
     e->pending = handshake_need::none;
     e->at = place::parked;
+    --running_;
     if (outcome == slice_outcome::done || outcome == slice_outcome::failed) {
         e->at = place::finished;
         leave_hello(*e);
@@ -69,6 +72,7 @@ bool handshake_scheduler::on_slice_done(connection_id connection, duration cost,
 void handshake_scheduler::remove(connection_id connection) {
     entry* e = find(connection);
     if (e == nullptr) return;
+    if (e->at == place::running) --running_;
     park(*e);
     leave_hello(*e);
     e->at = place::absent;
@@ -83,6 +87,7 @@ connection_id handshake_scheduler::next() {
     entry& e = entries_[connection.index];
     e.handle = 0;
     e.at = place::running;
+    ++running_;
     if (!e.is_past_hello) {
         e.is_past_hello = true;
         ++past_hello_;
@@ -91,7 +96,7 @@ connection_id handshake_scheduler::next() {
 }
 
 bool handshake_scheduler::wants_turn() const {
-    return !flights_.empty() || (!hellos_.empty() && may_say_hello());
+    return has_thread() && (!flights_.empty() || (!hellos_.empty() && may_say_hello()));
 }
 
 handshake_scheduler::entry* handshake_scheduler::find(connection_id connection) {

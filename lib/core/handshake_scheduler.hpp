@@ -6,7 +6,8 @@
 // each by age of the dial; and a ClientHello, which brings a costly slice later, leaves only while
 // fewer than `max_concurrent` handshakes are past theirs. What waits for the network costs nothing
 // and is in no queue. Each turn runs at most `slices_per_turn`, after established exchanges had
-// theirs.
+// theirs. Where slices run on threads of their own (`threads`), as many may run at once as there
+// are threads, and the turn has no say: what waits, waits here, in order.
 //
 //   parked ──hello──▶ queued ──next──▶ running ──waiting──▶ parked ──flight──▶ queued ...
 //                                         └──done, failed──▶ (past its hello until removed)
@@ -44,7 +45,9 @@ public:
     void remove(connection_id connection);
 
     /// A new turn: `slices_per_turn` slices may run.
-    void begin_turn() { slices_left_ = config_.slices_per_turn; }
+    void begin_turn() {
+        slices_left_ = config_.threads != 0 ? config_.threads : config_.slices_per_turn;
+    }
     /// Takes the slice to run next; an invalid id if none may run in this turn.
     [[nodiscard]] connection_id next();
     /// Whether a slice could run, given a turn.
@@ -74,6 +77,9 @@ private:
         return need == handshake_need::flight || !is_ordered_ ? flights_ : hellos_;
     }
     [[nodiscard]] bool may_say_hello() const { return past_hello_ < config_.max_concurrent; }
+    [[nodiscard]] bool has_thread() const {
+        return config_.threads == 0 || running_ < config_.threads;
+    }
     void enqueue(connection_id connection, entry& e, handshake_need need);
     void park(entry& e);
     void leave_hello(entry& e);
@@ -86,6 +92,7 @@ private:
     queue hellos_;
     std::uint32_t slices_left_ = 0;
     std::uint32_t past_hello_ = 0;
+    std::uint32_t running_ = 0;
     std::size_t size_ = 0;
     duration hello_cost_{};
     duration flight_cost_{};

@@ -106,6 +106,7 @@ tls_chain_cache::implementation::implementation(std::time_t lifetime, std::size_
 
 bool tls_chain_cache::implementation::restore(const verification_digest& what,
                                               X509_STORE_CTX* store, std::time_t now) {
+    const auto inside = guard_.enter();
     const auto found = by_digest_.find(what);
     if (found == by_digest_.end()) return false;
     const auto place = found->second;
@@ -130,6 +131,7 @@ void tls_chain_cache::implementation::keep(const verification_digest& what, X509
     if (!end || *end <= now) return;
     x509_stack_ptr chain(X509_chain_up_ref(verified));
     if (!chain) return;
+    const auto inside = guard_.enter();
     if (const auto known = by_digest_.find(what); known != by_digest_.end()) drop(known->second);
     if (entries_.size() >= max_chains_) drop(std::prev(entries_.end()));
     entries_.push_front({what, std::move(chain), now, std::min(now + lifetime_, *end)});

@@ -1,5 +1,5 @@
-// tls_chain_cache: certificate chains that were verified a short while ago, for one shard (not
-// thread-safe).
+// tls_chain_cache: certificate chains that were verified a short while ago, for one shard and the
+// threads that run its handshakes (thread-safe).
 //
 // A full handshake spends a good part of its CPU on the signatures of a chain that the same origin
 // presented a moment ago. A chain is remembered under everything its verification depended on: the

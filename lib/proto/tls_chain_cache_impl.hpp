@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 
+#include "base/guard.hpp"
 #include "proto/openssl_ptr.hpp"
 #include "proto/tls_chain_cache.hpp"
 
@@ -36,8 +37,14 @@ public:
                                std::time_t now);
     /// Remembers the chain that `store` has verified; `now` is from before the verification.
     void keep(const verification_digest& what, X509_STORE_CTX* store, std::time_t now);
-    [[nodiscard]] std::size_t size() const { return entries_.size(); }
-    [[nodiscard]] std::uint64_t hits() const { return hits_; }
+    [[nodiscard]] std::size_t size() const {
+        const auto inside = guard_.enter();
+        return entries_.size();
+    }
+    [[nodiscard]] std::uint64_t hits() const {
+        const auto inside = guard_.enter();
+        return hits_;
+    }
 
 private:
     struct entry {
@@ -50,6 +57,7 @@ private:
 
     void drop(entry_list::iterator place);
 
+    base::guard guard_;
     const std::time_t lifetime_;
     const std::size_t max_chains_;
     entry_list entries_;  // the most recently used first

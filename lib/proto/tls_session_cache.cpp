@@ -57,6 +57,7 @@ tls_session_cache::implementation::implementation(std::uint32_t per_key, std::si
 void tls_session_cache::implementation::store(std::uint64_t profile, std::string_view key,
                                               ssl_session_ptr session) {
     if (per_key_ == 0 || max_keys_ == 0 || SSL_SESSION_is_resumable(session.get()) != 1) return;
+    const auto inside = guard_.enter();
     auto place = find(profile, key);
     if (place == shelves_.end()) {
         if (shelves_.size() >= max_keys_) drop(std::prev(shelves_.end()));
@@ -74,6 +75,7 @@ void tls_session_cache::implementation::store(std::uint64_t profile, std::string
 
 ssl_session_ptr tls_session_cache::implementation::take(std::uint64_t profile, std::string_view key,
                                                         std::time_t now) {
+    const auto inside = guard_.enter();
     const auto place = find(profile, key);
     if (place == shelves_.end()) return nullptr;
     auto& tickets = place->tickets;
@@ -96,6 +98,7 @@ ssl_session_ptr tls_session_cache::implementation::take(std::uint64_t profile, s
 
 void tls_session_cache::implementation::remove(std::uint64_t profile, std::string_view key,
                                                const SSL_SESSION* session) {
+    const auto inside = guard_.enter();
     const auto place = find(profile, key);
     if (place == shelves_.end()) return;
     std::erase_if(place->tickets,
@@ -105,11 +108,13 @@ void tls_session_cache::implementation::remove(std::uint64_t profile, std::strin
 
 std::size_t tls_session_cache::implementation::count(std::uint64_t profile,
                                                      std::string_view key) const {
+    const auto inside = guard_.enter();
     const auto found = by_name_.find(shelf_name(profile, key));
     return found == by_name_.end() ? 0 : found->second->tickets.size();
 }
 
 void tls_session_cache::implementation::forget(std::uint64_t profile) {
+    const auto inside = guard_.enter();
     for (auto place = shelves_.begin(); place != shelves_.end();) {
         const auto next = std::next(place);
         if (place->profile == profile) drop(place);

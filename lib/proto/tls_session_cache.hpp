@@ -1,4 +1,5 @@
-// tls_session_cache: session tickets by origin and trust profile, for one shard (not thread-safe).
+// tls_session_cache: session tickets by origin and trust profile, for one shard and the threads
+// that run its handshakes (thread-safe).
 //
 // A key is everything trust depends on: the profile (its identity, not its contents), the name sent
 // and verified, host and port. Nothing is ever offered across keys. TLS 1.3 tickets are handed out

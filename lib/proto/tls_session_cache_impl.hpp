@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/guard.hpp"
 #include "proto/openssl_ptr.hpp"
 #include "proto/tls_session_cache.hpp"
 
@@ -54,6 +55,7 @@ private:
     void drop_if_empty(shelf_list::iterator place);
     void drop(shelf_list::iterator place);
 
+    base::guard guard_;
     const std::size_t per_key_;
     const std::size_t max_keys_;
     shelf_list shelves_;  // the most recently used first

@@ -118,8 +118,8 @@ TEST(AddressRaceTest, LostExchangesEjectTheAddressOfTheWinner) {
     other.win(1);
     for (int i = 0; i < 4; ++i) EXPECT_FALSE(race.lose(t0, t.random));
     EXPECT_TRUE(race.lose(t0, t.random));
-    EXPECT_TRUE(same.is_with(race));
-    EXPECT_FALSE(other.is_with(race));
+    EXPECT_TRUE(same.is_at(race.book(), race.held()));
+    EXPECT_FALSE(other.is_at(race.book(), race.held()));
     same.answer();
     EXPECT_FALSE(t.is_resting("127.0.0.1"));
 }
@@ -136,7 +136,7 @@ TEST(AddressRaceTest, OneWayOnlyNeedsNoBook) {
     race.ready();
     race.answer();
     EXPECT_FALSE(race.lose(t0, t.random));
-    EXPECT_FALSE(race.is_with(race));
+    EXPECT_FALSE(race.is_at(race.book(), race.held()));
 }
 
 TEST(AddressRaceTest, IsOldOnceTheNameHasItNoMore) {

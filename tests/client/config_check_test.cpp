@@ -45,6 +45,7 @@ const bad_config out_of_range[] = {
     {"overload.target", [](config& c) { c.overload.target = milliseconds(0); }},
     {"overload.interval", [](config& c) { c.overload.interval = milliseconds(0); }},
     {"handshake.slices_per_turn", [](config& c) { c.handshake.slices_per_turn = 65; }},
+    {"handshake.threads", [](config& c) { c.handshake.threads = 65; }},
     {"tls.tickets_per_origin", [](config& c) { c.tls.tickets_per_origin = 65; }},
     {"http1.max_header_bytes", [](config& c) { c.http1.max_header_bytes = 1023; }},
     {"http1.max_header_count", [](config& c) { c.http1.max_header_count = 0; }},

@@ -547,6 +547,42 @@ TEST(ShardDialTest, AddressThatLosesExchangesIsLeft) {
     EXPECT_EQ(subject.send(many.closing(origin.port())).status, 200U);
 }
 
+// By statuses, which lose nothing: that is for breakers to see.
+TEST(ShardDialTest, AddressWhoseBreakerOpensIsLeft) {
+    testing::origin good(plaintext());
+    testing::origin_options options = plaintext();
+    options.listen.bind_address = "127.0.0.2";
+    options.listen.port = good.port();
+    testing::origin failing(options);
+    const auto answer = [](int status) {
+        return [status](const testing::request_view& /*seen*/, testing::responder reply) {
+            testing::reply whole;
+            whole.status = status;
+            reply.answer(std::move(whole));
+        };
+    };
+    good.on("/who", answer(200));
+    failing.on("/who", answer(503));
+    many_addresses many;
+    config values = many.values({"127.0.0.2", "127.0.0.1"});
+    values.breaker.enabled = true;
+    values.breaker.min_volume = 5;
+    values.breaker.open_for = 10min;
+    client subject(values);
+    int failed = 0;
+    for (int i = 0; i < 20; ++i) {
+        // They share connections: those to the address are let go, too.
+        const request what = get("http://many.test:" + std::to_string(good.port()) + "/who");
+        failed += subject.send(what).status == 503 ? 1 : 0;
+    }
+    EXPECT_EQ(failed, 5);
+    EXPECT_EQ(many.tried, (std::vector<std::string>{"127.0.0.2", "127.0.0.1"}));
+    const origin_stats total = subject.stats().total();
+    EXPECT_EQ(total.breaker, breaker_state::closed) << "the origin is well";
+    EXPECT_EQ(total.breaker_opened, 0U);
+    expect_consistent(subject.stats());
+}
+
 /// Two requests, on connections of their own, to an origin at `dead` and 127.0.0.1: what they
 /// tried, or nothing if one failed.
 std::vector<std::string> dial_dual_stack(const std::string& dead) {

@@ -17,6 +17,8 @@ constexpr time_point t0{1h};
 
 struct book_test {
     explicit book_test(const addresses_config& settings = {}) : book(settings) {}
+    book_test(const addresses_config& settings, const breaker_config& rules)
+        : book(settings, rules, 1) {}
 
     /// The names in the order in which a dial tries them.
     std::vector<std::string> order(time_point now, const std::vector<address_book::address>& all) {
@@ -34,6 +36,18 @@ struct book_test {
         const address_book::slot held = book.hold(name);
         bool is_ejected = false;
         for (int i = 0; i < count; ++i) is_ejected = book.on_lost(now, held, random);
+        book.release(held);
+        return is_ejected;
+    }
+
+    /// Exchanges of a connection to it that come to this; true if one of them ejected it.
+    bool answer(time_point now, const std::string& name, attempt_result result, int count = 1) {
+        const address_book::slot held = book.hold(name);
+        bool is_ejected = false;
+        for (int i = 0; i < count; ++i) {
+            const breaker::ticket ticket = book.begin(now, held);
+            if (book.on_result(now, held, ticket, result)) is_ejected = true;
+        }
         book.release(held);
         return is_ejected;
     }
@@ -284,6 +298,98 @@ TEST(AddressBookTest, TellsWhichAreEjectedAndWhichAreOld) {
     t.book.on_answer(held);
     EXPECT_FALSE(t.book.stats(t0)[1].is_ejected);
     EXPECT_EQ(t.book.stats(t0)[1].lost, 5U) << "ever";
+}
+
+// Breakers.
+
+breaker_config breaking() {
+    breaker_config rules;
+    rules.enabled = true;
+    rules.min_volume = 10;
+    rules.probes = 2;
+    rules.open_for = 1s;
+    rules.recovery = 1s;
+    return rules;
+}
+
+TEST(AddressBookTest, BreakerEjectsAnAddressThatFailsNearlyEverything) {
+    book_test t({}, breaking());
+    EXPECT_EQ(t.first(t0, three), "a");
+    EXPECT_FALSE(t.answer(t0, "a", attempt_result::success, 2));
+    EXPECT_FALSE(t.answer(t0, "a", attempt_result::failure, 7)) << "nine results say nothing";
+    EXPECT_TRUE(t.answer(t0, "a", attempt_result::failure));
+    EXPECT_TRUE(t.book.is_resting(t0, "a"));
+    EXPECT_EQ(t.order(t0, three), (names{"b", "c", "a"}));
+}
+
+TEST(AddressBookTest, BreakerIgnoresWhatSaysNothingOfTheAddress) {
+    book_test t({}, breaking());
+    t.book.update(t0, three);
+    EXPECT_FALSE(t.answer(t0, "a", attempt_result::unknown, 100));
+    EXPECT_FALSE(t.answer(t0, "a", attempt_result::success, 10));
+    EXPECT_FALSE(t.answer(t0, "a", attempt_result::failure, 30)) << "30 of 40 is no outage";
+    EXPECT_FALSE(t.book.is_resting(t0, "a"));
+}
+
+TEST(AddressBookTest, BrokenAddressIsBackAfterProbesAndTakesItsShareSlowly) {
+    book_test t({}, breaking());
+    t.book.update(t0, three);
+    ASSERT_TRUE(t.answer(t0, "a", attempt_result::failure, 10));
+    const time_point later = t0 + 1s;
+    EXPECT_EQ(t.first(later, three), "a") << "one dial tries it";
+    EXPECT_EQ(t.first(later, three), "b") << "the others do not";
+    t.book.on_ready(t.book.hold("a"));
+    EXPECT_EQ(t.first(later, three), "b") << "a handshake is no answer";
+    EXPECT_FALSE(t.answer(later, "a", attempt_result::success, 2));
+    int first = 0;
+    for (int i = 0; i < 20; ++i) first += t.first(later + 500ms, three) == "a" ? 1 : 0;
+    EXPECT_EQ(first, 11) << "halfway between a tenth and all";
+    EXPECT_EQ(t.first(later + 1s, three), "a");
+    EXPECT_EQ(t.first(later + 1s, three), "a");
+}
+
+TEST(AddressBookTest, FailedProbeOpensTheBreakerAgain) {
+    book_test t({}, breaking());
+    t.book.update(t0, three);
+    ASSERT_TRUE(t.answer(t0, "a", attempt_result::failure, 10));
+    EXPECT_EQ(t.first(t0 + 1s, three), "a");
+    EXPECT_TRUE(t.answer(t0 + 1s, "a", attempt_result::failure)) << "its connection is let go";
+    EXPECT_EQ(t.first(t0 + 1s, three), "b");
+    EXPECT_EQ(t.first(t0 + 2s, three), "a");
+}
+
+// The caller of a probe left: another exchange takes its place.
+TEST(AddressBookTest, ProbeWithoutAResultGivesItsPlaceBack) {
+    book_test t({}, breaking());
+    t.book.update(t0, three);
+    ASSERT_TRUE(t.answer(t0, "a", attempt_result::failure, 10));
+    EXPECT_EQ(t.first(t0 + 1s, three), "a");
+    EXPECT_FALSE(t.answer(t0 + 1s, "a", attempt_result::unknown, 5));
+    EXPECT_FALSE(t.answer(t0 + 1s, "a", attempt_result::success, 2));
+    EXPECT_FALSE(t.book.is_resting(t0 + 1s, "a"));
+}
+
+TEST(AddressBookTest, BreakersEjectNoMoreThanTheirShare) {
+    book_test t({}, breaking());
+    t.book.update(t0, three);
+    EXPECT_TRUE(t.answer(t0, "a", attempt_result::failure, 10));
+    EXPECT_FALSE(t.answer(t0, "b", attempt_result::failure, 100)) << "two of three are too many";
+    EXPECT_EQ(t.first(t0, three), "b");
+}
+
+// Results that come after the address has left its name, and its connections with it.
+TEST(AddressBookTest, AddressIsKnownUntilItsExchangesHaveEnded) {
+    book_test t({}, breaking());
+    t.book.update(t0, three);
+    const address_book::slot a = t.book.hold("a");
+    const breaker::ticket ticket = t.book.begin(t0, a);
+    t.book.release(a);
+    const std::vector<address_book::address> others = {{"x"}, {"y"}, {"z"}};
+    t.book.update(t0, others);
+    EXPECT_EQ(t.book.size(), 4U);
+    EXPECT_FALSE(t.book.on_result(t0, a, ticket, attempt_result::failure));
+    t.book.update(t0, others);
+    EXPECT_EQ(t.book.size(), 3U);
 }
 
 }  // namespace

@@ -25,7 +25,9 @@ TEST(BudgetTest, ExtraWorkIsAShareOfRequestsAndAFloor) {
 
 TEST(BudgetTest, FloorServesAnOriginWithoutTraffic) {
     budget subject;
-    EXPECT_EQ(take_all(subject, t0, {0.1, 0.5}), 5U);
+    EXPECT_EQ(take_all(subject, t0, {0.1, 0.5}), 1U) << "of two seconds";
+    EXPECT_EQ(take_all(subject, t0 + 2s, {0.1, 0.5}), 1U);
+    EXPECT_EQ(take_all(subject, t0 + 2s, {0.1, 10.0}), 19U);
     budget none;
     EXPECT_EQ(take_all(none, t0, {0.0, 0.0}), 0U);
 }
@@ -33,12 +35,24 @@ TEST(BudgetTest, FloorServesAnOriginWithoutTraffic) {
 TEST(BudgetTest, WhatLeftTheWindowCountsNoMore) {
     budget subject;
     for (int i = 0; i < 100; ++i) subject.on_request(t0);
-    EXPECT_EQ(take_all(subject, t0 + 9s, {0.1, 0.0}), 10U);
-    EXPECT_EQ(take_all(subject, t0 + 10s, {0.1, 0.0}), 0U);  // the requests are forgotten
-    for (int i = 0; i < 100; ++i) subject.on_request(t0 + 12s);
-    EXPECT_EQ(take_all(subject, t0 + 12s, {0.1, 0.0}), 0U);  // the extra work is not
-    EXPECT_EQ(take_all(subject, t0 + 19s, {0.1, 0.0}), 10U);
-    EXPECT_EQ(take_all(subject, t0 + 500s, {0.1, 1.0}), 10U);
+    EXPECT_EQ(take_all(subject, t0 + 1s, {0.1, 0.0}), 10U);
+    EXPECT_EQ(take_all(subject, t0 + 10s, {0.1, 0.0}), 0U);
+    for (int i = 0; i < 100; ++i) subject.on_request(t0 + 10s);  // those before are forgotten
+    EXPECT_EQ(take_all(subject, t0 + 10s, {0.1, 0.0}), 0U);      // the extra work is not
+    EXPECT_EQ(take_all(subject, t0 + 11s, {0.1, 0.0}), 10U);
+    EXPECT_EQ(take_all(subject, t0 + 500s, {0.1, 1.0}), 2U);
+}
+
+// Ten calm seconds have earned a hundred, of which a second of failures gets what two may have.
+TEST(BudgetTest, WhatWasSavedIsNotSpentAtOnce) {
+    budget subject;
+    for (int i = 0; i < 1000; ++i) subject.on_request(t0 + i * 10ms);
+    const base::time_point now = t0 + 9990ms;
+    EXPECT_EQ(take_all(subject, now, {0.1, 0.0}), 30U) << "of the last 200";
+    for (int i = 0; i < 100; ++i) subject.on_request(now + 1s);
+    EXPECT_EQ(take_all(subject, now + 1s, {0.1, 0.0}), 0U);
+    for (int i = 0; i < 100; ++i) subject.on_request(now + 2s);
+    EXPECT_EQ(take_all(subject, now + 2s, {0.1, 0.0}), 30U);
 }
 
 TEST(BudgetTest, SteadyTrafficIsNeverMultipliedBeyondTheShare) {

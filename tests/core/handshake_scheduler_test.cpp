@@ -213,5 +213,36 @@ TEST(HandshakeSchedulerTest, EveryPlaceTakesEveryInput) {
     }
 }
 
+// Slices on threads of their own.
+
+TEST(HandshakeSchedulerTest, RunsAsManySlicesAsThereAreThreads) {
+    handshake_scheduler scheduler = with_hellos(4, {.max_concurrent = 8, .threads = 2});
+    scheduler.begin_turn();
+    EXPECT_EQ(scheduler.next(), name(0));
+    EXPECT_EQ(scheduler.next(), name(1));
+    EXPECT_EQ(scheduler.next(), connection_id{});
+    scheduler.begin_turn();
+    EXPECT_EQ(scheduler.next(), connection_id{}) << "a turn makes no thread free";
+    EXPECT_FALSE(scheduler.wants_turn());
+    ASSERT_TRUE(scheduler.on_slice_done(name(0), 1ms, slice_outcome::waiting));
+    EXPECT_TRUE(scheduler.wants_turn());
+    ASSERT_TRUE(scheduler.set_need(name(0), flight));
+    scheduler.begin_turn();
+    EXPECT_EQ(scheduler.next(), name(0)) << "flights first, as ever";
+    EXPECT_EQ(scheduler.next(), connection_id{});
+}
+
+TEST(HandshakeSchedulerTest, ThreadOfARemovedHandshakeIsFree) {
+    handshake_scheduler scheduler = with_hellos(2, {.max_concurrent = 8, .threads = 1});
+    scheduler.begin_turn();
+    EXPECT_EQ(scheduler.next(), name(0));
+    scheduler.remove(name(0));
+    EXPECT_TRUE(scheduler.wants_turn());
+    scheduler.begin_turn();
+    EXPECT_EQ(scheduler.next(), name(1));
+    EXPECT_FALSE(scheduler.on_slice_done(name(0), 1ms, slice_outcome::done)) << "it is unknown";
+    EXPECT_FALSE(scheduler.wants_turn());
+}
+
 }  // namespace
 }  // namespace hearth::core
