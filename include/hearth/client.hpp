@@ -48,6 +48,7 @@ using open_handler = handler_ptr<boost::system::error_code, exchange>;
 using reserve_handler = handler_ptr<boost::system::error_code, reserved_connection>;
 using warm_handler = handler_ptr<boost::system::error_code, std::uint32_t>;
 using stats_handler = handler_ptr<stats>;
+using update_handler = handler_ptr<boost::system::error_code, std::string>;
 
 HEARTH_API void start_send(const std::shared_ptr<client_state>& state, request what,
                            send_handler handler);
@@ -58,6 +59,8 @@ HEARTH_API void start_reserve(const std::shared_ptr<client_state>& state, reques
 HEARTH_API void start_warm(const std::shared_ptr<client_state>& state, origin where,
                            std::uint32_t count, warm_handler handler);
 HEARTH_API void start_drain(const std::shared_ptr<client_state>& state, done_handler handler);
+HEARTH_API void start_update(const std::shared_ptr<client_state>& state, config values,
+                             update_handler handler);
 HEARTH_API void start_stats(const std::shared_ptr<client_state>& state, stats_handler handler);
 
 }  // namespace detail
@@ -158,6 +161,20 @@ public:
             token, state_);
     }
 
+    /// `update`; completes when all of the client obeys, with a sentence if there is an error
+    /// (`invalid_config`: nothing has changed).
+    template <boost::asio::completion_token_for<void(boost::system::error_code, std::string)>
+                  Token = boost::asio::deferred_t>
+    auto async_update(config values, Token&& token = Token{}) {
+        return boost::asio::async_initiate<Token, void(boost::system::error_code, std::string)>(
+            [](auto handler, std::shared_ptr<detail::client_state> state, config settings) {
+                detail::start_update(state, std::move(settings),
+                                     detail::make_handler<boost::system::error_code, std::string>(
+                                         std::move(handler)));
+            },
+            token, state_, std::move(values));
+    }
+
     /// A snapshot of what the client is doing.
     template <
         boost::asio::completion_token_for<void(hearth::stats)> Token = boost::asio::deferred_t>
@@ -180,6 +197,15 @@ public:
     void drain();
     /// A snapshot, waiting for the client's threads; throws `send_error` (`would_deadlock` only).
     [[nodiscard]] hearth::stats stats() const;
+
+    /// Changes the config of a running client; docs/configuration.md says what may change. Checked
+    /// like a new client's: throws `send_error` (`invalid_config`, with a sentence that names the
+    /// field), and nothing has changed. Never waits: calls begun after it obey, what was begun
+    /// before keeps the times it has. No exchange is cut: connections beyond a lowered limit are
+    /// closed as they become idle. Concurrent updates take effect one after the other.
+    void update(config values);
+    /// The config as it is now: take it, change fields, `update`.
+    [[nodiscard]] config current_config() const;
 
     /// The application's own measure of how busy the process is, for `config::shed`: 0 none, 1
     /// sheds sheddable requests, 2 all but critical ones. Holds until the next call; takes effect

@@ -106,6 +106,11 @@ struct pool_config {
     /// dials are paced as those for `min_ready` are, and take no place that is not free. Range
     /// 1 ms..1 h. None: off. Default 5 s: a slow dial, and many that end together.
     std::optional<milliseconds> replace_ahead{5'000};
+    /// Origins the client remembers: what it has learned of each, and its counters. Range
+    /// 256..1,000,000, shared out evenly among the client's threads. Reached: the one used longest
+    /// ago is forgotten that has neither connection nor exchange; one whose last dials failed, or
+    /// whose breaker is not closed, only if there is no other. Default 10,000: some 30 MiB at most.
+    std::uint32_t max_origins = 10'000;
 };
 
 struct handshake_config {
@@ -165,6 +170,18 @@ struct tls_config {
     /// part less. Never beyond the validity of its certificates. Each thread remembers 256 chains.
     /// Range 1 s..1 h. None: each handshake verifies in full. Default 5 min.
     std::optional<std::chrono::seconds> remember_chains{300};
+    /// How long connections of a profile that was replaced (`client::update`, `watch_files`) may
+    /// get new exchanges: they end one after the other from a quarter of this time on, others in
+    /// their place first. Range 100 ms..1 h. Default 30 s.
+    milliseconds replace_within{30'000};
+    /// How often the files that `profile` was built from are looked at; when one has changed, the
+    /// profile is built anew and replaced. Files that cannot be used change nothing: the old
+    /// profile stays, and `on_identity` and `stats` say why. Looked at by a thread of its own.
+    /// Range 50 ms..1 h. None, the default: files are read once.
+    std::optional<milliseconds> watch_files{};
+    /// Told what came of changed files, on the thread that looks at them; must not throw, and must
+    /// not destroy the client. Default none.
+    std::function<void(const identity_report&)> on_identity{};
 };
 
 struct http1_config {

@@ -31,6 +31,8 @@ enum class close_reason : std::uint8_t {
     dial_failed,    ///< It never became usable.
     unused_dial,    ///< The dial was given up because nobody could use it.
     client_closed,  ///< The client was drained or destroyed.
+    outdated,       ///< Its TLS profile was replaced.
+    over_limit,     ///< A limit was lowered below what was open.
     count_,
 };
 [[nodiscard]] HEARTH_API std::string_view to_string(close_reason value) noexcept;
@@ -105,6 +107,7 @@ struct origin_stats {
     /// What is known of its addresses: those of the name service, and others that carry connections
     /// or rest. At most 128. Of a sum none.
     std::vector<address_stats> addresses;
+    std::uint64_t outdated = 0;  ///< Now: usable, of a TLS profile that was replaced.
 };
 
 struct stats {
@@ -118,10 +121,15 @@ struct stats {
     std::uint64_t write_calls = 0;
     std::uint64_t kernel_tls_connections = 0;  ///< Always 0: OpenSSL 3.0 offers it over sockets
                                                ///< only.
-    std::uint64_t internal_errors = 0;    ///< Broken invariants that were contained; report them.
-    std::uint64_t stale_messages = 0;     ///< Facts about dead ids, legal and dropped.
-    std::uint64_t chains_remembered = 0;  ///< Full handshakes that `tls.remember_chains` saved the
-                                          ///< verification of the chain.
+    std::uint64_t internal_errors = 0;     ///< Broken invariants that were contained; report them.
+    std::uint64_t stale_messages = 0;      ///< Facts about dead ids, legal and dropped.
+    std::uint64_t chains_remembered = 0;   ///< Full handshakes that `tls.remember_chains` saved the
+                                           ///< verification of the chain.
+    std::uint64_t handshakes_at_once = 0;  ///< The most of one thread past their ClientHello, ever.
+    std::uint64_t origins_forgotten = 0;   ///< By `pool.max_origins`; their numbers are gone.
+    std::uint64_t identity = 1;            ///< Of `tls.profile`: one more with each replacement.
+    std::uint64_t identity_failures = 0;   ///< Changed files that could not be used.
+    std::string identity_failure;          ///< Why the last of them could not; empty: it could.
 
     /// Sums over all origins.
     [[nodiscard]] HEARTH_API origin_stats total() const;

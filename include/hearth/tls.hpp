@@ -6,8 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hearth/error.hpp"
@@ -15,6 +17,40 @@
 HEARTH_BEGIN_NAMESPACE
 
 enum class tls_version : std::uint8_t { tls_1_2, tls_1_3 };
+
+/// What is asked of an origin's statement that its certificate is not revoked, which comes with the
+/// handshake (an OCSP response as in RFC 6960, "stapled": RFC 6066 8).
+enum class ocsp_policy : std::uint8_t {
+    off,         ///< Not asked for.
+    if_present,  ///< What comes must be good; nothing need come.
+    required,    ///< One that is good must come with each full handshake.
+};
+
+/// Whom a handshake leads to, for `tls_options::verify`.
+struct peer_to_verify {
+    std::string host{};                ///< The origin's, as in the URL.
+    std::string name{};                ///< Whom its certificate must name.
+    std::vector<std::string> chain{};  ///< DER, leaf first: as verified, else as presented.
+    bool is_accepted = false;          ///< What the profile's other rules say.
+    std::string reason{};              ///< If they refuse it: why, as a sentence.
+};
+
+/// The answer to `tls_options::verify`, from any thread, once; a second one is ignored. When the
+/// last copy dies without an answer, the certificate is refused.
+class HEARTH_API verification_answer {
+public:
+    struct state;
+    explicit verification_answer(std::shared_ptr<state> to) : state_(std::move(to)) {}
+
+    void accept() const;
+    /// `reason`: a sentence, which is in `failure.dial_detail`.
+    void refuse(std::string reason) const;
+    /// Nobody waits any more: the dial has ended, by its timeout or with its client.
+    [[nodiscard]] bool is_abandoned() const noexcept;
+
+private:
+    std::shared_ptr<state> state_;
+};
 
 /// What a profile is built from. Paths name PEM files. Defaults are safe: the system's trust store,
 /// peer and host name verified, TLS 1.2 and up.
@@ -42,6 +78,23 @@ struct tls_options {
     bool session_resumption = true;  ///< Keep and use session tickets (RFC 8446 2.2).
     /// Accept any certificate for any name. For tests against throw-away servers only.
     bool danger_skip_verification = false;
+    std::string crl_file{};  ///< Revocation lists (PEM); with one, the leaf's issuer must have one
+                             ///< that is not out of date. Such chains are never remembered.
+    std::string crl_pem{};   ///< The same as text; both may be given.
+    bool crl_whole_chain = false;  ///< Every issuer of the chain must have a list.
+    ocsp_policy ocsp_staple = ocsp_policy::off;
+    /// Decides about each certificate in place of the rules above, whose result it is given; a
+    /// staple is judged after that, and pins before. Called once for each full handshake, on a
+    /// thread of the client, which must not be blocked; the handshake waits for the answer within
+    /// `timeouts.handshake`, and counts in `handshake.max_concurrent` meanwhile. Default none.
+    std::function<void(peer_to_verify who, verification_answer answer)> verify{};
+};
+
+/// What came of changed files, see `tls_config::watch_files`.
+struct identity_report {
+    std::uint64_t generation =
+        0;                  ///< Of the profile in use: 1, and one more with each replacement.
+    std::string failure{};  ///< A sentence why the new files are not used; empty: they are.
 };
 
 class HEARTH_API tls_profile {

@@ -22,6 +22,7 @@ namespace hearth::detail {
 struct name_watch {
     std::shared_ptr<core::address_book> book;  ///< Made at the first dial, as the next.
     std::shared_ptr<const io::socket_settings> sockets;
+    std::uint64_t sockets_of = 0;     ///< The config they were made of.
     base::deadline_handle timer = 0;  ///< To ask again, or to try again to replace connections.
     bool is_asking = false;
     std::uint64_t warming = 0;    ///< The ticket of the replacements under way; 0: none.

@@ -88,7 +88,8 @@ std::shared_ptr<cancel_handle> connect_slot(asio::cancellation_slot slot,
 
 void start_call(client_state& state, call&& what) {
     what.started = std::chrono::steady_clock::now();
-    ask_for_codings(what.what, state.values().decode);
+    const decode_config wanted{.enabled = state.defaults().decodes};
+    ask_for_codings(what.what, wanted);
     failure why;
     if (const error_code error = check_call(what, why)) {
         if (!what.where.origin.host.empty()) why.origin = what.where.origin.to_string();
@@ -148,7 +149,7 @@ private:
 
 void start_send(const std::shared_ptr<client_state>& state, request what, send_handler handler) {
     state->require_own_process();
-    if (send_flow::is_needed(what, state->values())) {
+    if (send_flow::is_needed(what, state->defaults())) {
         send_flow::start(state, std::move(what), std::move(handler));
         return;
     }
@@ -217,6 +218,7 @@ void start_stats(const std::shared_ptr<client_state>& state, stats_handler handl
     auto all = std::make_shared<gathering>();
     all->left = state->shards().size();
     all->handler = std::move(handler);
+    state->add_to(all->sum);
     for (const auto& s : state->shards()) {
         s->submit([s = s.get(), all] {
             const stats part = s->snapshot();
@@ -227,6 +229,26 @@ void start_stats(const std::shared_ptr<client_state>& state, stats_handler handl
             s->tell(std::move(all->handler), std::move(all->sum));
         });
     }
+}
+
+void start_update(const std::shared_ptr<client_state>& state, config values,
+                  update_handler handler) {
+    state->require_own_process();
+    struct gathering {
+        std::atomic<std::size_t> left;
+        update_handler handler;
+    };
+    auto all = std::make_shared<gathering>();
+    all->left = state->shards().size();
+    all->handler = std::move(handler);
+    std::string wrong = state->update(std::move(values), [all](shard& s) {
+        if (--all->left == 0) s.tell(std::move(all->handler), error_code{}, std::string{});
+    });
+    if (wrong.empty()) return;
+    shard& any = *state->shards().front();
+    any.submit_late([&any, all, wrong = std::move(wrong)]() mutable {
+        any.tell(std::move(all->handler), make_error_code(errc::invalid_config), std::move(wrong));
+    });
 }
 
 // Reserved connections.
@@ -448,6 +470,16 @@ stats client::stats() const {
     room.wait();
     return std::move(std::get<0>(*room.result));
 }
+
+void client::update(config values) {
+    state_->require_own_process();
+    hearth::failure why;
+    why.phase = phase::validation;
+    why.detail = state_->update(std::move(values));
+    if (!why.detail.empty()) throw send_error(errc::invalid_config, std::move(why));
+}
+
+config client::current_config() const { return *state_->current(); }
 
 void client::report_load(double load) noexcept { state_->report_load(load); }
 

@@ -8,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include "client/config_change.hpp"
 #include "client/config_check.hpp"
 #include "client/handshake_workers.hpp"
 #include "client/shard_turn.hpp"
@@ -53,6 +54,11 @@ public:
 private:
     std::shared_ptr<shard> owner_;
 };
+
+// `call_defaults` in one word: attempts, at most 10, and two bits.
+std::uint32_t packed(const call_defaults& what) {
+    return (what.max_attempts << 2) | (what.follows_redirects ? 2U : 0U) | (what.decodes ? 1U : 0U);
+}
 
 }  // namespace
 
@@ -127,6 +133,7 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
         settings.values = values_;
         settings.seed = random_seed();
         settings.index = i;
+        settings.shards = executors.size();
         settings.leases = lender ? 0 : values_->pool.max_connections;
         settings.lender = lender;
         settings.own_context = contexts[i];
@@ -136,12 +143,106 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
         shards_.push_back(std::make_shared<shard>(executors[i], std::move(settings)));
     }
     for (const auto& s : shards_) weak->push_back(s);
+    lender_ = lender;
+    current_ = values_;
+    defaults_.store(packed(call_defaults::of(*values_)));
+    auto lasting = std::make_shared<config>(*values_);
+    lasting->tls.profile.reset();  // its key must not outlive its use
+    values_ = std::move(lasting);
+    watch_identity();
+}
+
+std::shared_ptr<const config> client_state::current() const {
+    const std::lock_guard lock(changing_);
+    return current_;
+}
+
+call_defaults client_state::defaults() const {
+    const std::uint32_t word = defaults_.load(std::memory_order_acquire);
+    return {(word & 2U) != 0, (word & 1U) != 0, word >> 2};
+}
+
+std::string client_state::update(config values, const std::function<void(shard&)>& applied) {
+    if (std::string wrong = first_contradiction(values); !wrong.empty()) return wrong;
+    std::unique_lock lock(changing_);
+    if (std::string fixed = fixed_field_changed(*current_, values); !fixed.empty()) return fixed;
+    publish(std::make_shared<const config>(std::move(values)), std::move(lock), applied);
+    watch_identity();
+    return {};
+}
+
+void client_state::publish(std::shared_ptr<const config> values, std::unique_lock<std::mutex> lock,
+                           const std::function<void(shard&)>& applied) {
+    if (values->tls.profile != current_->tls.profile) {
+        ++identity_.generation;
+        identity_.failure.clear();
+    }
+    current_ = values;
+    defaults_.store(packed(call_defaults::of(*values)), std::memory_order_release);
+    std::vector<std::uint32_t> debts(shards_.size(), 0);
+    if (lender_) debts = lender_->set_limit(values->pool.max_connections);
+    const std::uint64_t number = ++changes_;
+    lock.unlock();  // what a shard does in a turn of this very thread may come here again
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+        shards_[i]->submit_late([s = shards_[i].get(), applied, values, number, debt = debts[i]] {
+            s->change(*values, number, debt);
+            if (applied) applied(*s);
+        });
+    }
+}
+
+void client_state::replace_profile(const std::shared_ptr<const tls_profile>& old,
+                                   std::shared_ptr<const tls_profile> next,
+                                   const std::string& failure) {
+    std::unique_lock lock(changing_);
+    if (current_->tls.profile != old) return;  // replaced meanwhile: these files are nobody's
+    const auto tell = current_->tls.on_identity;
+    identity_report report;
+    report.failure = failure;
+    if (next) {
+        config values = *current_;
+        values.tls.profile = std::move(next);
+        report.generation = identity_.generation + 1;
+        publish(std::make_shared<const config>(std::move(values)), std::move(lock), {});
+    } else {
+        report.generation = identity_.generation;
+        identity_.failure = failure;
+        ++identity_.failures;
+        lock.unlock();
+    }
+    if (tell) tell(report);
+}
+
+/// Watches, or not, as the config says now.
+void client_state::watch_identity() {
+    std::unique_ptr<identity_watch> ended;  // joined without the lock, which it may want
+    const std::lock_guard lock(changing_);
+    const auto& every = current_->tls.watch_files;
+    if (!every && !watch_) return;
+    if (every && watch_) return watch_->set_interval(*every);
+    if (!every) {
+        ended = std::move(watch_);
+        return;
+    }
+    watch_ = std::make_unique<identity_watch>(
+        *every, [this] { return current()->tls.profile; },
+        [this](const auto& old, auto next, const std::string& failure) {
+            replace_profile(old, std::move(next), failure);
+        });
+}
+
+void client_state::add_to(stats& sum) const {
+    const std::lock_guard lock(changing_);
+    sum.identity = identity_.generation;
+    sum.identity_failures = identity_.failures;
+    sum.identity_failure = identity_.failure;
 }
 
 client_state::~client_state() { close(); }
 
 void client_state::close() {
     if (std::exchange(closed_, true)) return;
+    watch_.reset();
     // First, for they hold shards, and give results to them while these still run.
     if (handshake_threads_) handshake_threads_->stop();
     for (const auto& s : shards_) {

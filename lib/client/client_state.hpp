@@ -1,15 +1,20 @@
 // client_state: what a client's handle points to: its shards, and the threads that serve them where
-// the client has threads of its own. Constant after construction; the work is in the shards.
+// the client has threads of its own. Constant after construction but for the config, which `update`
+// replaces: callers' threads read the little they need of it without a lock. The work is in the
+// shards.
 #pragma once
 
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
 #include "client/exchange.hpp"
+#include "client/identity_watch.hpp"
 #include "client/lease_pool.hpp"
+#include "client/send_flow.hpp"
 #include "client/shard.hpp"
 #include "hearth/client.hpp"
 
@@ -25,7 +30,20 @@ public:
     client_state(const client_state&) = delete;
     client_state& operator=(const client_state&) = delete;
 
+    /// As built, without its profile: for fields that cannot change.
     [[nodiscard]] const config& values() const { return *values_; }
+    /// As it is now. Takes a lock.
+    [[nodiscard]] std::shared_ptr<const config> current() const;
+    [[nodiscard]] call_defaults defaults() const;
+    /// Has the shards obey other values, one after the other; `applied` runs in a turn of each. Of
+    /// what is wrong with them: a sentence, and nothing has changed.
+    std::string update(config values, const std::function<void(shard&)>& applied = {});
+    /// Replaces the profile that was built from the options of `old`, unless another has taken its
+    /// place; null: it could not be built, for the reason given. What came of it is reported.
+    void replace_profile(const std::shared_ptr<const tls_profile>& old,
+                         std::shared_ptr<const tls_profile> next, const std::string& failure);
+    /// What the state knows itself.
+    void add_to(stats& sum) const;
     [[nodiscard]] const std::vector<std::shared_ptr<shard>>& shards() const { return shards_; }
     /// The shard that owns an origin.
     [[nodiscard]] shard& shard_of(const pool_key& key) const;
@@ -44,10 +62,26 @@ public:
     static void end(std::shared_ptr<client_state> state);
 
 private:
+    struct identity_state {
+        std::uint64_t generation = 1;
+        std::uint64_t failures = 0;
+        std::string failure;
+    };
+
+    void publish(std::shared_ptr<const config> values, std::unique_lock<std::mutex> lock,
+                 const std::function<void(shard&)>& applied);
+    void watch_identity();
     void make_shards(const std::vector<boost::asio::any_io_executor>& executors,
                      const std::vector<std::shared_ptr<void>>& contexts);
 
     std::shared_ptr<const config> values_;
+    mutable std::mutex changing_;
+    std::shared_ptr<const config> current_;  // under the mutex, as the next
+    std::uint64_t changes_ = 0;              // of `current_`
+    identity_state identity_;
+    std::unique_ptr<identity_watch> watch_;
+    std::atomic<std::uint32_t> defaults_{0};  // `call_defaults` in one word
+    std::shared_ptr<lease_pool> lender_;      // null with one shard
     std::vector<std::shared_ptr<shard>> shards_;
     std::vector<std::thread> threads_;
     std::vector<std::function<void()>> release_;  // lets each own context end when it has no work

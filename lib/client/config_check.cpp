@@ -145,6 +145,7 @@ void checker::check_pool() {
               1'000'000'000);
     }
     count("pool.max_draining_per_origin", pool.max_draining_per_origin, 0, 1'000'000);
+    count("pool.max_origins", pool.max_origins, 256, 1'000'000);
 }
 
 void checker::check_pool_times() {
@@ -171,6 +172,12 @@ void checker::check_handshake_and_tls() {
     count("tls.tickets_per_origin", config_.tls.tickets_per_origin, 0, 64);
     if (config_.tls.remember_chains) {
         range<seconds>("tls.remember_chains", *config_.tls.remember_chains, seconds(1), hours(1));
+    }
+    range<milliseconds>("tls.replace_within", config_.tls.replace_within, milliseconds(100),
+                        hours(1));
+    if (config_.tls.watch_files) {
+        range<milliseconds>("tls.watch_files", *config_.tls.watch_files, milliseconds(50),
+                            hours(1));
     }
 }
 
@@ -574,14 +581,19 @@ std::string check_source(const route& where) {
     return {};
 }
 
-void require_valid(const config& value) {
+std::string first_contradiction(const config& value) {
     for (config_finding& finding : check_config(value, read_system_limits())) {
-        if (finding.is_advice) continue;
-        failure why;
-        why.phase = phase::validation;
-        why.detail = std::move(finding.sentence);
-        throw send_error(make_error_code(errc::invalid_config), std::move(why));
+        if (!finding.is_advice) return std::move(finding.sentence);
     }
+    return {};
+}
+
+void require_valid(const config& value) {
+    failure why;
+    why.phase = phase::validation;
+    why.detail = first_contradiction(value);
+    if (why.detail.empty()) return;
+    throw send_error(make_error_code(errc::invalid_config), std::move(why));
 }
 
 }  // namespace hearth::detail

@@ -41,6 +41,9 @@ struct system_limits {
 /// What is wrong with where connections are to come from, as a sentence; empty if nothing is.
 [[nodiscard]] std::string check_source(const route& where);
 
+/// The first contradiction as a sentence; empty if there is none.
+[[nodiscard]] std::string first_contradiction(const config& value);
+
 /// Throws `send_error` (`errc::invalid_config`) with the first contradiction, if there is one.
 void require_valid(const config& value);
 

@@ -2,9 +2,10 @@
 //
 // A lease is the right to have one connection. Shards take leases when they want to dial and give
 // back what they do not need when another shard waits; together they never hold more than the
-// limit. What a shard asked for and did not get stays asked for until it is granted. Whenever what
-// the others wait for changes, a shard is told to look (`wanted_by_others`): messages may cross,
-// the number never lies. Used on the cold path only (dials and closes), so a mutex does.
+// limit, but for what is owed since the limit was lowered. What a shard asked for and did not get
+// stays asked for until it is granted. Whenever what the others wait for changes, a shard is told
+// to look (`wanted_by_others`): messages may cross, the number never lies. Used on the cold path
+// only (dials and closes), so a mutex does.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +29,10 @@ public:
 
     lease_pool(std::uint32_t limit, std::size_t shards, grant_function grant,
                recall_function recall)
-        : free_(limit),
+        : limit_(limit),
+          free_(limit),
+          held_(shards, 0),
+          owed_(shards, 0),
           wanted_(shards, 0),
           told_(shards, 0),
           grant_(std::move(grant)),
@@ -39,29 +43,44 @@ public:
         std::unique_lock lock(mutex_);
         const std::uint32_t granted = std::min(wanted, free_);
         free_ -= granted;
+        held_[shard] += granted;
         wanted_[shard] += wanted - granted;
         tell(std::move(lock), {});
         return granted;
     }
 
-    /// Gives leases back; shards that wait are granted them in turn.
-    void give(std::uint32_t count) {
+    /// Gives leases of `shard` back: what it owes is gone, and shards that wait are granted the
+    /// rest in turn.
+    void give(std::size_t shard, std::uint32_t count) {
         std::unique_lock lock(mutex_);
-        free_ += count;
-        std::vector<std::uint32_t> grants(wanted_.size(), 0);
-        for (bool progress = true; free_ != 0 && progress;) {
-            progress = false;
-            for (std::size_t i = 0; i < wanted_.size() && free_ != 0; ++i) {
-                const std::size_t shard = (next_ + i) % wanted_.size();
-                if (wanted_[shard] == 0) continue;
-                --wanted_[shard];
-                --free_;
-                ++grants[shard];
-                progress = true;
-            }
+        const std::uint32_t paid = std::min(count, owed_[shard]);
+        owed_[shard] -= paid;
+        held_[shard] -= std::min(count, held_[shard]);
+        free_ += count - paid;
+        grant(std::move(lock));
+    }
+
+    /// Another limit. What is held beyond a lower one is owed, by each shard in proportion to what
+    /// it has: the result says how much each is to give back, beside what it owes already.
+    std::vector<std::uint32_t> set_limit(std::uint32_t limit) {
+        std::unique_lock lock(mutex_);
+        std::vector<std::uint32_t> calls(held_.size(), 0);
+        if (limit >= limit_) {
+            free_ += limit - std::exchange(limit_, limit);
+            grant(std::move(lock));
+            return calls;
         }
-        next_ = (next_ + 1) % wanted_.size();
-        tell(std::move(lock), grants);
+        std::uint32_t missing = std::exchange(limit_, limit) - limit;
+        const std::uint32_t unused = std::min(missing, free_);
+        free_ -= unused;
+        missing -= unused;
+        for (std::size_t i = 0; missing != 0; i = (i + 1) % held_.size()) {  // one each in turn
+            if (held_[i] <= owed_[i]) continue;
+            ++owed_[i];
+            ++calls[i];
+            --missing;
+        }
+        return calls;
     }
 
     /// How many leases the shards but `shard` wait for.
@@ -71,6 +90,23 @@ public:
     }
 
 private:
+    void grant(std::unique_lock<std::mutex> lock) {
+        std::vector<std::uint32_t> grants(wanted_.size(), 0);
+        for (bool progress = true; free_ != 0 && progress;) {
+            progress = false;
+            for (std::size_t i = 0; i < wanted_.size() && free_ != 0; ++i) {
+                const std::size_t shard = (next_ + i) % wanted_.size();
+                if (wanted_[shard] == 0) continue;
+                --wanted_[shard];
+                --free_;
+                ++held_[shard];
+                ++grants[shard];
+                progress = true;
+            }
+        }
+        next_ = (next_ + 1) % wanted_.size();
+        tell(std::move(lock), grants);
+    }
     [[nodiscard]] std::uint32_t others(std::size_t shard) const {
         return std::accumulate(wanted_.begin(), wanted_.end(), std::uint32_t{0}) - wanted_[shard];
     }
@@ -89,7 +125,10 @@ private:
     }
 
     std::mutex mutex_;
-    std::uint32_t free_;
+    std::uint32_t limit_;
+    std::uint32_t free_;                 // limit + owed = free + held
+    std::vector<std::uint32_t> held_;    // by shard, grants on their way included
+    std::vector<std::uint32_t> owed_;    // of these, to be given back without being granted again
     std::vector<std::uint32_t> wanted_;  // asked for and not granted, by shard
     std::vector<std::uint32_t> told_;    // what the others waited for when a shard was last told
     std::size_t next_ = 0;               // who is served first

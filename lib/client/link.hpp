@@ -15,6 +15,7 @@
 #include "base/id.hpp"
 #include "base/time.hpp"
 #include "client/address_race.hpp"
+#include "client/verification.hpp"
 #include "hearth/response.hpp"
 #include "io/connection_driver.hpp"
 #include "proto/connection.hpp"
@@ -84,6 +85,8 @@ struct link {
     bool closing = false;          // core was told that it ends, its `close` is on the way
     bool retired = false;          // its address left the name
     bool flight_reported = false;  // core knows that a slice can run
+    std::uint64_t profile = 0;     // of its TLS, if that is the client's own
+    std::unique_ptr<open_question> question;  // its certificate's verification is asked for
     connection_info info;
 
     // HTTP/2.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/deadline_queue.hpp"
+#include "base/handle_heap.hpp"
 #include "client/address_race.hpp"
 #include "client/pool_key.hpp"
 #include "core/admission.hpp"
@@ -27,6 +28,10 @@ struct origin_entry {
     std::uint32_t dialing = 0;           // links that are not ready yet
     phase dialing_phase = phase::queue;  // how far the furthest of them is
     std::uint64_t stale_retries = 0;
+    base::time_point used_at{};             // interned last
+    base::heap_handle in_use = 0;           // its place among all by that
+    std::uint32_t exchanges = 0;            // of it that live
+    std::uint32_t links = 0;                // to it
     core::budget budget;                    // of extra work for it
     std::unique_ptr<core::admission> gate;  // null: everything passes
     base::deadline_handle gate_timer = 0;

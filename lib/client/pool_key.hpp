@@ -17,7 +17,8 @@ namespace hearth::detail {
 
 struct pool_key {
     hearth::origin origin;
-    std::shared_ptr<const tls_profile> profile;  ///< Null on plaintext.
+    /// The request's own. Null on plaintext, and where the client's is used, whichever that is now.
+    std::shared_ptr<const tls_profile> profile;
     hearth::route route;
     protocol_policy protocol = protocol_policy::http1_only;
 
@@ -53,7 +54,7 @@ struct pool_key_hash {
 [[nodiscard]] const std::string& first_host(const pool_key& key);
 [[nodiscard]] std::uint16_t first_port(const pool_key& key);
 
-/// The key of a request: its own profile and route, else the config's.
+/// The key of a request: its own profile, its own route, else the config's.
 [[nodiscard]] pool_key make_pool_key(const origin& where, const request& what,
                                      const config& values);
 

@@ -32,24 +32,25 @@ private:
 
 }  // namespace
 
-bool send_flow::is_needed(const request& what, const config& values) {
-    return what.follow_redirects.value_or(values.redirect.enabled) ||
-           what.max_attempts.value_or(values.retry.max_attempts) > 1;
+bool send_flow::is_needed(const request& what, const call_defaults& defaults) {
+    return what.follow_redirects.value_or(defaults.follows_redirects) ||
+           what.max_attempts.value_or(defaults.max_attempts) > 1;
 }
 
 send_flow::send_flow(std::shared_ptr<client_state> state, const request& what, send_handler handler)
     : state_(std::move(state)),
+      values_(state_->current()),
       handler_(std::move(handler)),
       started_(std::chrono::steady_clock::now()),
-      max_attempts_(what.max_attempts.value_or(state_->values().retry.max_attempts)) {
-    const redirect_config& redirect = state_->values().redirect;
+      max_attempts_(what.max_attempts.value_or(values_->retry.max_attempts)) {
+    const redirect_config& redirect = values_->redirect;
     if (what.follow_redirects.value_or(redirect.enabled)) redirects_.emplace(what, redirect);
 }
 
 void send_flow::start(std::shared_ptr<client_state> state, request what, send_handler handler) {
     const auto flow = std::make_shared<send_flow>(std::move(state), what, std::move(handler));
     flow->connect_slot();
-    const auto& total = flow->state_->values().timeouts.total;
+    const auto& total = flow->values_->timeouts.total;
     if (!what.deadline && total) what.deadline = base::after(flow->started_, *total);
     flow->launch(std::move(what), base::time_point{});
 }

@@ -27,9 +27,20 @@ struct attempt_report {
     std::optional<base::duration> pause;  ///< Another attempt, after this.
 };
 
+/// What the config says of calls that say nothing themselves, as far as callers' threads need it.
+struct call_defaults {
+    bool follows_redirects = false;
+    bool decodes = false;
+    std::uint32_t max_attempts = 1;
+
+    [[nodiscard]] static call_defaults of(const config& values) {
+        return {values.redirect.enabled, values.decode.enabled, values.retry.max_attempts};
+    }
+};
+
 class send_flow final : public std::enable_shared_from_this<send_flow> {
 public:
-    [[nodiscard]] static bool is_needed(const request& what, const config& values);
+    [[nodiscard]] static bool is_needed(const request& what, const call_defaults& defaults);
     /// Begins the first attempt.
     static void start(std::shared_ptr<client_state> state, request what, send_handler handler);
 
@@ -56,6 +67,7 @@ private:
     [[nodiscard]] bool is_cancelled();
 
     std::shared_ptr<client_state> state_;
+    std::shared_ptr<const config> values_;  // as they were when it began
     send_handler handler_;
     base::time_point started_;
     std::uint32_t max_attempts_;

@@ -10,60 +10,27 @@
 #include "base/assert.hpp"
 #include "client/lease_pool.hpp"
 #include "client/shard_turn.hpp"
+#include "proto/tls_profile_impl.hpp"
 
 namespace hearth::detail {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-namespace {
-
-core::pool_settings core_settings(const config& values) {
-    core::pool_settings settings;
-    settings.pool = values.pool;
-    settings.handshake = values.handshake;
-    settings.overload = values.overload;
-    settings.timeouts = values.timeouts;
-    settings.http2 = values.http2;
-    settings.attempt_delay = values.dns.attempt_delay;
-    return settings;
-}
-
-/// Where its connections come from, if the route says.
-std::string describe_source(const route& where) {
-    std::string text;
-    if (!where.local_address.empty()) text += " from " + where.local_address;
-    if (!where.interface_name.empty()) text += " over " + where.interface_name;
-    return text;
-}
-
-std::string describe(const pool_key& key) {
-    std::string name = key.origin.to_string() + describe_source(key.route);
-    if (key.route.proxy) name += " via " + describe_proxy(*key.route.proxy);
-    if (key.route.dialer) name += " by a dialer";
-    if (!key.route.unix_path.empty()) return name + " via unix:" + key.route.unix_path;
-    if (!key.route.connect_host.empty() || key.route.connect_port != 0) {
-        name +=
-            " via " + (key.route.connect_host.empty() ? key.origin.host : key.route.connect_host);
-        if (key.route.connect_port != 0) name += ":" + std::to_string(key.route.connect_port);
-    }
-    return name;
-}
-
-}  // namespace
-
 shard::shard(asio::any_io_executor executor, shard_settings settings)
     : executor_(std::move(executor)),
       settings_(std::move(settings)),
       config_(*settings_.values),
-      core_(core_settings(config_), settings_.seed, settings_.leases),
+      core_(core_settings(), settings_.seed, settings_.leases),
       resolver_(io::make_resolver(executor_, config_.dns,
                                   {settings_.name_threads, config_.timeouts.name})),
       sessions_(config_.tls.tickets_per_origin),
       chains_(config_.tls.remember_chains.value_or(std::chrono::seconds{0})),
       receive_buffer_(config_.io.receive_buffer),
       load_(config_.shed),
-      random_(~settings_.seed) {}
+      random_(~settings_.seed) {
+    settings_.values.reset();  // a profile that is replaced must not live on in it
+}
 
 shard::~shard() = default;
 
@@ -80,11 +47,7 @@ std::uint16_t first_port(const pool_key& key) {
 pool_key make_pool_key(const origin& where, const request& what, const config& values) {
     pool_key key;
     key.origin = where;
-    if (where.tls) {
-        key.profile = what.tls             ? what.tls
-                      : values.tls.profile ? values.tls.profile
-                                           : tls_profile::system_default();
-    }
+    if (where.tls) key.profile = what.tls;
     key.route = what.route ? *what.route : values.route;
     if (!key.route.proxy && key.route.unix_path.empty()) {
         if (const proxy* via = proxy_for(where, values.proxy)) key.route.proxy = *via;
@@ -210,7 +173,7 @@ void shard::perform(const core::action& action) {
             break;
         case core::action_kind::return_lease:
             if (settings_.lender) {
-                settings_.lender->give(static_cast<std::uint32_t>(action.value));
+                settings_.lender->give(settings_.index, static_cast<std::uint32_t>(action.value));
             }
             break;
     }
@@ -224,7 +187,7 @@ void shard::want_leases(std::uint32_t count) {
 
 void shard::grant_leases(std::uint32_t count) {
     if (closed_) {
-        settings_.lender->give(count);
+        settings_.lender->give(settings_.index, count);
         return;
     }
     core_.on_lease(now_, count);
@@ -265,7 +228,10 @@ void shard::perform_close(const core::action& action) {
                 note_dial_failure(*l, phase::connect, errc::connect_timeout, l->connect_detail);
                 break;
             case core::dial_failure::handshake_timeout:
-                note_dial_failure(*l, phase::handshake, errc::handshake_timeout, "");
+                note_dial_failure(*l, phase::handshake, errc::handshake_timeout,
+                                  l->question ? "The verifier of the certificate has not answered "
+                                                "within timeouts.handshake."
+                                              : "");
                 break;
             case core::dial_failure::connect_failed:
                 note_dial_failure(*l, phase::connect, errc::connect_failed, l->connect_detail);
@@ -333,25 +299,6 @@ void shard::post_handlers() {
         self->call_posted_ = false;
         self->call_handlers();
     });
-}
-
-// Origins.
-
-origin_id shard::intern(const pool_key& key) {
-    const auto found = origin_ids_.find(key);
-    if (found != origin_ids_.end()) return found->second;
-    core::origin_settings settings;
-    const bool has_proxy_tls = key.route.proxy && key.route.proxy->kind == proxy_kind::https;
-    settings.tls = key.origin.tls || has_proxy_tls;
-    settings.may_multiplex = key.protocol != protocol_policy::http1_only;
-    const origin_id id = core_.add_origin(now_, settings);
-    if (origins_.size() <= id.index) origins_.resize(id.index + 1);
-    origins_[id.index] = origin_entry{};
-    origins_[id.index].key = key;
-    origins_[id.index].name = describe(key);
-    origins_[id.index].gate = make_admission();
-    origin_ids_.emplace(key, id);
-    return id;
 }
 
 // Commands.
@@ -451,12 +398,21 @@ stats shard::snapshot() {
     }
     out.stale_messages = core_.stale_facts();
     out.chains_remembered = chains_.hits();
+    out.handshakes_at_once = core_.handshakes_at_once();
+    out.origins_forgotten = origins_forgotten_;
+    std::unordered_map<std::uint32_t, std::size_t> places;  // of origins in the list
     for (const auto& [key, id] : origin_ids_) {
         origin_stats& origin = out.origins.emplace_back(core_.stats(now_, id));
         origin.origin = origins_[id.index].name;
         origin.stale_retries = origins_[id.index].stale_retries;
         add_gate_stats(origins_[id.index], origin);
         if (const auto& book = origins_[id.index].names.book) origin.addresses = book->stats(now_);
+        places.emplace(id.index, out.origins.size() - 1);
+    }
+    const std::uint64_t profile = own_profile()->internals().id();
+    for (const auto& l : links_) {
+        const bool is_outdated = l && l->ready && l->profile != 0 && l->profile != profile;
+        if (is_outdated) ++out.origins[places[l->origin.index]].outdated;
     }
     return out;
 }
@@ -471,6 +427,8 @@ void add_shard(stats& sum, const stats& part) {
     sum.write_calls += part.write_calls;
     sum.stale_messages += part.stale_messages;
     sum.chains_remembered += part.chains_remembered;
+    sum.handshakes_at_once = std::max(sum.handshakes_at_once, part.handshakes_at_once);
+    sum.origins_forgotten += part.origins_forgotten;
     sum.origins.insert(sum.origins.end(), part.origins.begin(), part.origins.end());
 }
 

@@ -47,7 +47,8 @@ class lease_pool;
 
 /// Constant for a shard's life.
 struct shard_settings {
-    std::shared_ptr<const config> values;
+    std::shared_ptr<const config> values;  // at first
+    std::size_t shards = 1;
     std::uint64_t seed = 0;
     std::size_t index = 0;
     std::uint32_t leases = 0;            // to begin with
@@ -94,6 +95,9 @@ public:
     void cancel(const std::shared_ptr<cancel_handle>& handle, bool only_unsent);
     void warm(const origin& where, std::uint32_t count, warm_handler handler);
     void drain(std::function<void()> done);
+    /// Obeys other values, and gives up that many leases beside what it owes. Later values have
+    /// higher numbers; earlier ones that come late change nothing.
+    void change(const config& to, std::uint64_t number, std::uint32_t lease_debt);
     void shut_down();
     [[nodiscard]] stats snapshot();
     /// Calls a handler after this turn.
@@ -142,7 +146,17 @@ private:
     void post_handlers();
     template <class... Args, class... Values>
     void complete(handler_ptr<Args...> handler, Values&&... values);
+    // Origins (shard_origins.cpp).
     origin_id intern(const pool_key& key);
+    void forget_origins();
+    void forget_origin(origin_id id);
+    [[nodiscard]] core::origin_use use_of(origin_id id) const;
+    void erase_exchange(exchange_id id);
+    // Other values (shard_update.cpp).
+    [[nodiscard]] core::pool_settings core_settings() const;
+    void change_leases(std::uint32_t debt);
+    [[nodiscard]] std::shared_ptr<const tls_profile> own_profile() const;
+    void check_profile(link& l);
     void want_leases(std::uint32_t count);
 
     // Dials (shard_dial.cpp).
@@ -185,6 +199,9 @@ private:
     void run_slice(connection_id id);
     void send_slice(link& l);
     void finish_slice(link& l, proto::tls_step step, base::duration cost);
+    // Verification by the caller (shard_verify.cpp).
+    void ask_verifier(link& l, proto::tls_engine& tls);
+    void on_verdict(connection_id id, bool is_accepted, const std::string& reason);
     void read_handshake(link& l);
     void report_need(link& l);
 
@@ -256,6 +273,7 @@ private:
     void deliver(exchange_control& control, link& l, std::span<const std::byte> data);
     void serve_reader(exchange_control& control);
     // The gate before the pool (shard_admission.cpp).
+    [[nodiscard]] core::admission_rules admission_rules() const;
     [[nodiscard]] std::unique_ptr<core::admission> make_admission();
     void admit(live_exchange& x, exchange_id id);
     void on_admission(exchange_id id, const core::admission_answer& answer);
@@ -313,8 +331,10 @@ private:
 
     const std::uint32_t forks_ = fork_count();
     const boost::asio::any_io_executor executor_;
-    const shard_settings settings_;
-    const config& config_;
+    shard_settings settings_;  // constant, but for the values, which go on in `config_`
+    config config_;
+    std::uint64_t config_number_ = 0;
+    base::time_point replace_until_{};  // when connections of the last profile are gone
     std::atomic<std::thread::id> thread_;
     std::atomic<bool> stopped_{false};
     std::atomic<int> submitting_{0};
@@ -336,6 +356,8 @@ private:
     std::vector<std::unique_ptr<link>> links_;  // by index of the id
     std::vector<origin_entry> origins_;         // by index of the id
     std::unordered_map<pool_key, origin_id, pool_key_hash> origin_ids_;
+    base::handle_heap<base::time_point, origin_id> origins_by_use_;  // as it was when they were set
+    std::uint64_t origins_forgotten_ = 0;
     base::deadline_queue<exchange_id> exchange_times_;
     base::deadline_queue<connection_id> link_times_;  // of HTTP/2 connections with streams
     base::deadline_queue<origin_id> gate_times_;

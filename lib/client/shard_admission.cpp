@@ -16,10 +16,6 @@ namespace {
 // How often the thread's lateness is looked at while there are exchanges.
 constexpr milliseconds beat{50};
 
-core::admission_rules rules_of(const config& values) {
-    return {values.breaker, values.rate_limit, values.concurrency, values.pool.max_waiters};
-}
-
 std::string text_of(base::duration value) {
     const auto ms = std::chrono::ceil<milliseconds>(value).count();
     return std::to_string(ms) + " ms";
@@ -51,8 +47,12 @@ bool is_origins_fault(error_code error) {
 
 }  // namespace
 
+core::admission_rules shard::admission_rules() const {
+    return {config_.breaker, config_.rate_limit, config_.concurrency, config_.pool.max_waiters};
+}
+
 std::unique_ptr<core::admission> shard::make_admission() {
-    const core::admission_rules rules = rules_of(config_);
+    const core::admission_rules rules = admission_rules();
     return rules.any() ? std::make_unique<core::admission>(rules, random_.next()) : nullptr;
 }
 

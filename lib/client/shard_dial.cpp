@@ -8,6 +8,7 @@
 #include "base/assert.hpp"
 #include "client/shard.hpp"
 #include "client/shard_turn.hpp"
+#include "proto/tls_profile_impl.hpp"
 
 namespace hearth::detail {
 
@@ -60,8 +61,11 @@ void shard::dial(connection_id id, origin_id origin) {
     if (!sockets_) {
         sockets_ = std::make_shared<io::readiness_set>(executor_, weak_from_this());
     }
-    if (!entry.names.sockets)
+    if (!entry.names.sockets || entry.names.sockets_of != config_number_) {
         entry.names.sockets = make_socket_settings(config_.io, entry.key.route);
+        entry.names.sockets_of = config_number_;
+    }
+    ++entry.links;
     links_[id.index] =
         std::make_unique<link>(id, origin, sockets_, shared_from_this(), entry.names.sockets);
     link& l = *links_[id.index];
@@ -190,7 +194,8 @@ void shard::begin_handshake(link& l) {
         tls = make_proxy_tls(*key.route.proxy);
     } else if (key.origin.tls) {
         proto::tls_settings settings;
-        settings.profile = key.profile;
+        settings.profile = key.profile ? key.profile : own_profile();
+        if (!key.profile) l.profile = settings.profile->internals().id();
         settings.host = key.origin.host;
         settings.port = key.origin.port;
         settings.sessions = &sessions_;
@@ -270,6 +275,7 @@ void shard::become_ready(link& l) {
         facts.max_streams = l.wire->http2()->max_streams();
     }
     core_.on_ready(now_, l.id, facts);
+    check_profile(l);
     l.driver.wait_readable();
 }
 

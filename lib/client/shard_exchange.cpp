@@ -85,6 +85,7 @@ void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
         return;
     }
     x.origin = intern(make_pool_key(x.where.origin, x.what, config_));
+    ++origins_[x.origin.index].exchanges;
     if (x.what.method == method::connect && is_forwarded(origins_[x.origin.index].key)) {
         refused = errc::invalid_method;
         describe_failure(x, refused, "CONNECT cannot be forwarded to an http origin by a proxy.");
@@ -463,7 +464,7 @@ void shard::complete_exchange(exchange_id id, error_code error) {
         if (x.flow) report_attempt(x, error);
         complete<error_code, response>(std::move(x.send), error, std::move(x.result));
     }
-    if (x.stage != exchange_stage::detached) exchanges_.erase(id);
+    if (x.stage != exchange_stage::detached) erase_exchange(id);
 }
 
 void shard::end_exchange(exchange_id id) {
@@ -471,7 +472,7 @@ void shard::end_exchange(exchange_id id) {
         (void)end_vote(*x, core::attempt_result::unknown);
         exchange_times_.remove(x->timer);
         if (link* l = find_link(x->connection)) let_go(*l, *x);
-        exchanges_.erase(id);
+        erase_exchange(id);
     }
 }
 

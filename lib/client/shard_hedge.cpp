@@ -69,6 +69,7 @@ void shard::on_hedge_time(exchange_id id) {
     y.is_hedge = true;
     y.twin = id;
     y.origin = x.origin;
+    ++origin.exchanges;
     y.deadline = x.deadline;
     x.twin = other;
     admit(y, other);

@@ -35,6 +35,7 @@ void shard::erase_link(connection_id id) {
     closed_traffic_.write_calls += l->driver.write_calls;
     l->driver.close();
     origin_entry& origin = origins_[l->origin.index];
+    --origin.links;
     links_[id.index].reset();
     if (origin.names.timer != 0 && !origin.names.book->holds_any()) {
         name_times_.remove(origin.names.timer);

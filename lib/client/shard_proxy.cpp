@@ -117,6 +117,12 @@ void shard::step_proxy_tls(link& l) {
                          code, l.proxy_tls->error_detail());
         return;
     }
+    if (step == proto::tls_step::want_verdict) {
+        core_.on_slice_done(now_, id, cost, core::slice_outcome::waiting);
+        ask_verifier(l, *l.proxy_tls);
+        (void)write_proxy_tls(l);
+        return;
+    }
     const bool has_more = step == proto::tls_step::more;
     core_.on_slice_done(now_, id, cost,
                         has_more ? core::slice_outcome::more : core::slice_outcome::waiting);

@@ -122,7 +122,7 @@ void shard::give_back(live_exchange& x, bool reusable) {
     let_go(l, x);
     if (!reusable) l.closing = true;
     exchange_times_.remove(x.timer);
-    exchanges_.erase(id);
+    erase_exchange(id);
     core_.on_exchange_done(
         now_, l.id, id,
         reusable ? core::exchange_outcome::reusable : core::exchange_outcome::not_reusable);

@@ -28,6 +28,10 @@ void shard::run_slices() {
 void shard::run_slice(connection_id id) {
     link* l = find_link(id);
     if (l == nullptr) return;
+    if (l->question) {  // the answer of the caller's verifier opens the next slice
+        core_.on_slice_done(now_, id, base::duration::zero(), core::slice_outcome::waiting);
+        return;
+    }
     if (l->proxy_tls) return step_proxy_tls(*l);
     if (settings_.handshake_threads) return send_slice(*l);
     const auto before = thread_cpu();
@@ -88,6 +92,10 @@ void shard::finish_slice(link& l, proto::tls_step step, base::duration cost) {
         case proto::tls_step::done:
             core_.on_slice_done(now_, id, cost, core::slice_outcome::done);
             become_ready(l);
+            return;
+        case proto::tls_step::want_verdict:
+            core_.on_slice_done(now_, id, cost, core::slice_outcome::waiting);
+            ask_verifier(l, *l.wire->tls());
             return;
         case proto::tls_step::failed: break;
     }

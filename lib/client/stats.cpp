@@ -22,6 +22,8 @@ std::string_view to_string(close_reason value) noexcept {
         case close_reason::dial_failed: return "dial_failed";
         case close_reason::unused_dial: return "unused_dial";
         case close_reason::client_closed: return "client_closed";
+        case close_reason::outdated: return "outdated";
+        case close_reason::over_limit: return "over_limit";
         case close_reason::count_: break;
     }
     return "unknown";
@@ -57,6 +59,7 @@ void add_gate(origin_stats& sum, const origin_stats& one) {
     sum.hedges += one.hedges;
     sum.hedges_won += one.hedges_won;
     sum.hedges_withheld += one.hedges_withheld;
+    sum.outdated += one.outdated;
 }
 
 }  // namespace

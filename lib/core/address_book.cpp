@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -277,6 +278,18 @@ bool address_book::on_result(time_point now, slot on, breaker::ticket which,
     one.is_tried = false;
     one.rests_until = one.circuit->until();
     return true;
+}
+
+void address_book::set_settings(const addresses_config& settings, const breaker_config& rules) {
+    settings_ = settings;
+    if (!has_breakers()) return;
+    const bool may_open = rules.enabled && rules.per_address;
+    rules_ = rules;
+    rules_.enabled = rules_.per_address = true;
+    if (!may_open) rules_.min_volume = std::numeric_limits<std::uint32_t>::max();
+    for (entry& one : entries_) {
+        if (one.circuit) one.circuit->set_rules(rules_);
+    }
 }
 
 bool address_book::is_resting(time_point now, std::string_view name) const {

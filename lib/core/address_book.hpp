@@ -55,6 +55,9 @@ public:
     /// With a breaker for each address, if `rules` say so.
     address_book(const addresses_config& settings, const breaker_config& rules, std::uint64_t seed)
         : settings_(settings), rules_(rules), seeds_(seed) {}
+    /// For what happens from now on. A book without breakers gets none; one that has them and is to
+    /// have none lets none of them open any more.
+    void set_settings(const addresses_config& settings, const breaker_config& rules);
 
     /// The name service says that these are all there are.
     void update(base::time_point now, std::span<const address> all);
@@ -121,8 +124,8 @@ private:
     static void recover(entry& one);
     [[nodiscard]] bool may_eject(base::time_point now) const;
 
-    const addresses_config settings_;
-    const breaker_config rules_{};
+    addresses_config settings_;
+    breaker_config rules_{};
     base::prng seeds_{0};
     std::vector<entry> entries_;
     std::vector<slot> free_;

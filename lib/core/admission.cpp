@@ -2,21 +2,48 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/assert.hpp"
 
 namespace hearth::core {
 
 admission::admission(const admission_rules& rules, std::uint64_t seed)
-    : rules_(rules), breaker_(rules.breaker, seed) {
-    if (rules.rate_limit.per_second) {
-        tokens_.emplace(*rules.rate_limit.per_second, rules.rate_limit.burst);
-        max_wait_ += rules.rate_limit.max_wait;
+    : rules_(rules), seed_(seed), breaker_(rules.breaker, seed) {
+    const rate_limit_config& rate = rules.rate_limit;
+    if (rate.per_second) tokens_.emplace(*rate.per_second, rate.burst);
+    if (rules.concurrency.enabled) places_.emplace(rules.concurrency, ~seed);
+    set_waits();
+}
+
+void admission::set_waits() {
+    max_wait_ = {};
+    if (tokens_) max_wait_ += rules_.rate_limit.max_wait;
+    if (places_) max_wait_ += rules_.concurrency.max_wait;
+}
+
+void admission::set_rules(base::time_point now, const admission_rules& rules) {
+    const admission_rules before = std::exchange(rules_, rules);
+    breaker_.set_rules(rules.breaker);
+    const rate_limit_config& rate = rules.rate_limit;
+    const bool is_same_rate =
+        before.rate_limit.per_second == rate.per_second && before.rate_limit.burst == rate.burst;
+    if (!is_same_rate) {
+        tokens_.reset();
+        if (rate.per_second) {
+            tokens_.emplace(*rate.per_second, rate.burst);
+            // Empty: whoever changes a rate often must not get a burst each time.
+            if (before.rate_limit.per_second) tokens_->drain(now);
+        }
     }
-    if (rules.concurrency.enabled) {
-        places_.emplace(rules.concurrency, ~seed);
-        max_wait_ += rules.concurrency.max_wait;
+    if (!rules.concurrency.enabled) {
+        places_.reset();
+    } else if (places_) {
+        places_->set_rules(rules.concurrency);
+    } else {
+        places_.emplace(rules.concurrency, ~seed_);
     }
+    set_waits();
 }
 
 std::size_t admission::held() const { return held_[0].size() + held_[1].size() + held_[2].size(); }

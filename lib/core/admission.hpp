@@ -59,6 +59,9 @@ class admission {
 public:
     admission(const admission_rules& rules, std::uint64_t seed);
 
+    /// Other rules from now on. Who is held stays so: ask `next`.
+    void set_rules(base::time_point now, const admission_rules& rules);
+
     [[nodiscard]] admission_answer ask(base::time_point now, exchange_id exchange,
                                        priority_class priority);
     /// The next that is held no more, if there is one; `is_there(id)` says if it still waits.
@@ -102,7 +105,10 @@ private:
     [[nodiscard]] bool is_open(base::time_point now) const;
     [[nodiscard]] admission_answer refuse(admission_refusal why, base::time_point again) const;
 
+    void set_waits();
+
     admission_rules rules_;
+    const std::uint64_t seed_;
     base::duration max_wait_{};
     breaker breaker_;
     std::optional<token_bucket> tokens_;

@@ -11,6 +11,16 @@ constexpr double open_jitter = 0.2;
 
 }  // namespace
 
+void breaker::set_rules(const breaker_config& rules) {
+    const bool is_switched = rules.enabled != rules_.enabled;
+    if (is_switched) enter(breaker_state::closed);
+    if (is_switched || rules.window != rules_.window) {  // its slices are of another length
+        window_ = {};
+        slice_ = 0;
+    }
+    rules_ = rules;
+}
+
 breaker_state breaker::state(base::time_point now) const {
     if (state_ == breaker_state::open && now >= until_) return breaker_state::half_open;
     if (state_ == breaker_state::recovering && now >= until_) return breaker_state::closed;
@@ -65,8 +75,9 @@ bool breaker::admit(base::time_point now, ticket& out) {
             out.is_probe = true;
             return true;
         case breaker_state::recovering: {
-            const auto whole = static_cast<double>(base::duration(rules_.recovery).count());
             const auto left = static_cast<double>((until_ - now).count());
+            const auto whole =
+                std::max(static_cast<double>(base::duration(rules_.recovery).count()), left);
             return pass_share(first_share + (1.0 - first_share) * (1.0 - left / whole));
         }
     }

@@ -44,6 +44,10 @@ public:
 
     breaker(const breaker_config& rules, std::uint64_t seed) : rules_(rules), random_(seed) {}
 
+    /// Other rules for what happens from now on; one that is switched off has forgotten everything
+    /// when it is switched on again.
+    void set_rules(const breaker_config& rules);
+
     /// Whether an exchange may pass now.
     [[nodiscard]] bool admit(base::time_point now, ticket& out);
     void on_result(base::time_point now, ticket which, attempt_result result);

@@ -33,6 +33,12 @@ double concurrency_limit::bounded(double limit) const {
                       static_cast<double>(rules_.max_limit));
 }
 
+void concurrency_limit::set_rules(const concurrency_config& rules) {
+    rules_ = rules;
+    limit_ = bounded(limit_);
+    if (limit_before_ != 0.0) limit_before_ = bounded(limit_before_);
+}
+
 void concurrency_limit::begin_window(base::time_point now) {
     window_began_ = now;
     peak_ = 0;

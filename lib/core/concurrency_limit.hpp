@@ -28,6 +28,9 @@ class concurrency_limit {
 public:
     concurrency_limit(const concurrency_config& rules, std::uint64_t seed);
 
+    /// Other bounds; what was learned stays within them.
+    void set_rules(const concurrency_config& rules);
+
     [[nodiscard]] std::uint32_t limit() const { return static_cast<std::uint32_t>(limit_); }
     /// An answer came `took` after it was asked for, at `asked`; `in_flight` were under way then,
     /// it included.

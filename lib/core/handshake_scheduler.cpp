@@ -1,6 +1,7 @@
 // The order of handshake slices, see handshake_scheduler.hpp.
 #include "core/handshake_scheduler.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace hearth::core {
@@ -22,7 +23,17 @@ handshake_config without_limits(handshake_config config) {
 }  // namespace
 
 handshake_scheduler::handshake_scheduler(const handshake_config& config, bool ordered)
-    : config_(ordered ? config : without_limits(config)), is_ordered_(ordered) {}
+    : config_(ordered ? config : without_limits(config)),
+      is_ordered_(ordered),
+      allowed_(config_.max_concurrent) {}
+
+void handshake_scheduler::set_limits(const handshake_config& config) {
+    if (!is_ordered_) return;
+    const std::uint32_t threads = config_.threads;
+    config_ = config;
+    config_.threads = threads;  // they are made once
+    allowed_ = std::max(config.max_concurrent, past_hello_);
+}
 
 void handshake_scheduler::add(connection_id connection, std::uint64_t age) {
     if (connection.index >= entries_.size()) entries_.resize(connection.index + 1);
@@ -91,6 +102,7 @@ connection_id handshake_scheduler::next() {
     if (!e.is_past_hello) {
         e.is_past_hello = true;
         ++past_hello_;
+        most_past_hello_ = std::max(most_past_hello_, past_hello_);
     }
     return connection;
 }
@@ -120,6 +132,7 @@ void handshake_scheduler::leave_hello(entry& e) {
     if (!e.is_past_hello) return;
     e.is_past_hello = false;
     --past_hello_;
+    allowed_ = std::max(config_.max_concurrent, past_hello_);
 }
 
 }  // namespace hearth::core

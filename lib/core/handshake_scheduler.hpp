@@ -33,6 +33,9 @@ public:
     /// Not `ordered`: slices run in the order they become possible, without any limit.
     explicit handshake_scheduler(const handshake_config& config, bool ordered = true);
 
+    /// Other numbers from now on. What is past its ClientHello goes on.
+    void set_limits(const handshake_config& config);
+
     /// TCP of `connection` is up. `age`: smaller is older.
     void add(connection_id connection, std::uint64_t age);
     /// Its next slice became possible, or (`none`) is not any more. False if there is no such
@@ -54,6 +57,10 @@ public:
     [[nodiscard]] bool wants_turn() const;
 
     [[nodiscard]] std::uint32_t past_hello() const { return past_hello_; }
+    /// The most there have been at once.
+    [[nodiscard]] std::uint32_t most_past_hello() const { return most_past_hello_; }
+    /// Never more than the limit are, or than there were when it was lowered.
+    [[nodiscard]] bool is_within_limit() const { return !is_ordered_ || past_hello_ <= allowed_; }
     [[nodiscard]] std::size_t size() const { return size_; }
     /// Smoothed CPU cost of a slice that makes a ClientHello, and of one that answers a flight.
     [[nodiscard]] duration hello_cost() const { return hello_cost_; }
@@ -84,8 +91,10 @@ private:
     void park(entry& e);
     void leave_hello(entry& e);
 
-    const handshake_config config_;
+    handshake_config config_;
     const bool is_ordered_;
+    std::uint32_t allowed_;
+    std::uint32_t most_past_hello_ = 0;
     std::uint64_t enqueued_ = 0;
     std::vector<entry> entries_;  // by connection index
     queue flights_;

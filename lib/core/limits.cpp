@@ -9,7 +9,21 @@ namespace hearth::core {
 
 limits::limits(std::uint32_t leases, std::uint32_t total) : held_(leases), total_(total) {}
 
-void limits::add_origin(std::uint32_t limit) { origins_.push_back({.limit = limit}); }
+void limits::add_origin(std::uint32_t origin, std::uint32_t limit) {
+    if (origins_.size() <= origin) origins_.resize(std::size_t{origin} + 1);
+    origins_[origin] = {.limit = limit, .most = limit};
+}
+
+void limits::remove_origin(std::uint32_t origin) {
+    HEARTH_ASSERT(origins_[origin].count == 0 && origins_[origin].in_all == 0);
+    origins_[origin] = {};
+}
+
+void limits::set_limit(std::uint32_t origin, std::uint32_t limit) {
+    origin_entry& entry = origins_[origin];
+    entry.limit = limit;
+    entry.most = std::max(limit, entry.count);
+}
 
 void limits::open(std::uint32_t origin) {
     HEARTH_ASSERT(has_room(origin) && has_lease());
@@ -19,7 +33,9 @@ void limits::open(std::uint32_t origin) {
 
 void limits::close(std::uint32_t origin) {
     HEARTH_ASSERT(origins_[origin].count > 0 && used_ > 0);
-    --origins_[origin].count;
+    origin_entry& entry = origins_[origin];
+    --entry.count;
+    entry.most = std::max(entry.limit, entry.count);
     --used_;
 }
 
@@ -67,10 +83,17 @@ void limits::grant(std::uint32_t leases) {
 }
 
 bool limits::give_back() {
-    if (recalled_ == 0 || used_ == held_) return false;
+    if (recalled_ == 0 || used_ + owed_ >= held_) return false;
     --recalled_;
     --held_;
     return true;
+}
+
+std::uint32_t limits::pay() {
+    const std::uint32_t paid = std::min(owed_, held_ - used_);
+    held_ -= paid;
+    owed_ -= paid;
+    return paid;
 }
 
 void limits::check_invariants() const {
@@ -78,7 +101,7 @@ void limits::check_invariants() const {
     std::uint64_t wanted = 0;
     std::size_t in_line = 0;
     for (const origin_entry& entry : origins_) {
-        HEARTH_ASSERT(entry.count <= entry.limit);
+        HEARTH_ASSERT(entry.count <= entry.most);
         HEARTH_ASSERT(entry.for_waiters <= entry.in_all);
         used += entry.count;
         wanted += entry.in_all;

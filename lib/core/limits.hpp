@@ -2,9 +2,11 @@
 //
 // Rules. A connection (dials included) takes one place at its origin and one lease from `open` to
 // `close`; neither is ever overdrawn. Leases come from outside (`grant`) and go back only unused.
+// A limit lowered below what is open opens nothing until enough has closed; leases that are owed
+// since then are not used again, and given up as they are free.
 // Origins that want to dial stand in one of two lines, those with waiters before those that only
 // warm up; the head of the line gets one lease, then goes to its end, so that waiters of several
-// origins share what is freed fairly. Origins are named by index, in the order they were added.
+// origins share what is freed fairly. Origins are named by index.
 // When the process is out of descriptors, what is open becomes the ceiling: no more are opened, as
 // if there were no more leases, until it is raised.
 //
@@ -24,18 +26,29 @@ public:
     /// `leases`: held at first. `total`: more than this never exist in the client.
     limits(std::uint32_t leases, std::uint32_t total);
 
-    void add_origin(std::uint32_t limit);
+    void add_origin(std::uint32_t origin, std::uint32_t limit);
+    /// One that has nothing and wants nothing.
+    void remove_origin(std::uint32_t origin);
+    void set_limit(std::uint32_t origin, std::uint32_t limit);
+    void set_total(std::uint32_t total) { total_ = total; }
 
     // Places and leases.
     [[nodiscard]] bool has_room(std::uint32_t origin) const {
         return origins_[origin].count < origins_[origin].limit;
     }
     [[nodiscard]] std::uint32_t room(std::uint32_t origin) const {
-        return origins_[origin].limit - origins_[origin].count;
+        const origin_entry& entry = origins_[origin];
+        return entry.limit > entry.count ? entry.limit - entry.count : 0;
     }
     [[nodiscard]] std::uint32_t limit(std::uint32_t origin) const { return origins_[origin].limit; }
     [[nodiscard]] std::uint32_t count(std::uint32_t origin) const { return origins_[origin].count; }
-    [[nodiscard]] bool has_lease() const { return used_ < held_ && used_ < ceiling_; }
+    [[nodiscard]] bool has_lease() const { return used_ + owed_ < held_ && used_ < ceiling_; }
+    /// Connections that the origin has beyond its limit.
+    [[nodiscard]] std::uint32_t beyond(std::uint32_t origin) const {
+        const origin_entry& entry = origins_[origin];
+        return entry.count > entry.limit ? entry.count - entry.limit : 0;
+    }
+    [[nodiscard]] std::size_t bound() const { return origins_.size(); }
     /// Another shard may hold leases that could come here and be used.
     [[nodiscard]] bool may_grow() const { return held_ < total_ && used_ < ceiling_; }
     [[nodiscard]] std::uint32_t held() const { return held_; }
@@ -68,6 +81,11 @@ public:
     /// How many leases to ask for now; they count as asked for until granted.
     [[nodiscard]] std::uint32_t take_request();
     void grant(std::uint32_t leases);
+    /// That many are to be given up, because fewer may exist now.
+    void set_owed(std::uint32_t leases) { owed_ = leases; }
+    [[nodiscard]] std::uint32_t owed() const { return owed_; }
+    /// Gives up what is owed and unused; says how many.
+    [[nodiscard]] std::uint32_t pay();
     /// Another shard waits for that many; a later call replaces it, 0 withdraws it.
     void set_recall(std::uint32_t leases) { recalled_ = leases; }
     [[nodiscard]] std::uint32_t recalled() const { return recalled_; }
@@ -83,6 +101,7 @@ private:
     struct origin_entry {
         std::uint32_t limit = 0;
         std::uint32_t count = 0;
+        std::uint32_t most = 0;  // of `count`: the limit, or what was open when it was lowered
         std::uint32_t for_waiters = 0;
         std::uint32_t in_all = 0;
         base::list_links links{};
@@ -102,7 +121,8 @@ private:
     std::uint32_t ceiling_ = no_ceiling;
     std::uint32_t requested_ = 0;
     std::uint32_t recalled_ = 0;
-    const std::uint32_t total_;
+    std::uint32_t owed_ = 0;
+    std::uint32_t total_;
 };
 
 }  // namespace hearth::core

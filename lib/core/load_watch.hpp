@@ -20,6 +20,8 @@ class load_watch {
 public:
     explicit load_watch(const shed_config& rules) : rules_(rules) {}
 
+    void set_rules(const shed_config& rules) { rules_ = rules; }
+
     [[nodiscard]] bool measures_lag() const { return rules_.loop_lag.has_value(); }
     void on_lag(base::time_point now, base::duration late) { lag_.follow(now, late); }
     void on_queue_delay(base::time_point now, base::duration waited) {

@@ -30,6 +30,8 @@ public:
     explicit origin_pool(idle_order order = idle_order::most_recent)
         : takes_oldest_(order == idle_order::least_recent) {}
 
+    void set_order(idle_order order) { takes_oldest_ = order == idle_order::least_recent; }
+
     // Connections.
     /// Takes in a connection that was just made (`dialing`).
     void add(record_tables& tables, connection_record& connection);

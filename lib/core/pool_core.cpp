@@ -33,8 +33,9 @@ origin_id implementation::add_origin(time_point now, const origin_settings& sett
         origin.is_protocol_known = false;
         origin.exchanges_per_connection = std::max(settings_.http2.assumed_streams, 1U);
     }
-    limits_.add_origin(settings.max_connections != 0 ? settings.max_connections
-                                                     : settings_.pool.max_connections_per_origin);
+    limits_.add_origin(id.index, settings.max_connections != 0
+                                     ? settings.max_connections
+                                     : settings_.pool.max_connections_per_origin);
     touched_.reserve(origins_.size());
     return id;
 }
@@ -301,11 +302,15 @@ void implementation::retire(connection_record& connection, close_reason reason) 
 // An exchange has left `connection`: what becomes of it?
 void implementation::release(connection_record& connection) {
     origin_record& origin = origin_of(connection);
-    if (connection.retire_at <= now_) {
+    const bool may_be_too_many = excess_timer_ != 0 && connection.exchanges == 0;
+    if (may_be_too_many && (limits_.owed() != 0 || excess(origin) != 0)) {
+        retire(connection, close_reason::over_limit);
+    }
+    if (connection.retire_at <= now_ && may_go(connection)) {
         // One that carries others goes on until its replacement is there.
         const bool may_wait = connection.is_multiplexed && is_ready(connection.state);
         if (connection.exchanges == 0 || !may_wait)
-            retire(connection, close_reason::lifetime);
+            retire(connection, reason_of(connection));
         else
             replace_spent(connection);
     }

@@ -32,7 +32,7 @@ namespace hearth::core {
 using base::duration;
 using base::time_point;
 
-/// Core's own constant copy of what config says, validated before.
+/// What config says, validated before.
 struct pool_settings {
     pool_config pool;
     handshake_config handshake;
@@ -50,6 +50,13 @@ struct origin_settings {
     /// Its connections may turn out to be multiplexed (HTTP/2). Until one has come up, at most one
     /// dial is in progress.
     bool may_multiplex = false;
+};
+
+/// What keeps an origin from being forgotten.
+enum class origin_use : std::uint8_t {
+    none,      ///< Nothing.
+    troubled,  ///< It has nothing, but its last dials failed.
+    in_use,    ///< Connections, dials, waiters or warm-ups.
 };
 
 struct acquire_params {
@@ -83,7 +90,16 @@ public:
     pool_core& operator=(const pool_core&) = delete;
 
     // Commands.
+    /// Other settings from now on. Deadlines that run keep their times, but idle and old
+    /// connections end as the new ones say, if that is earlier. `overload.schedule_handshakes`
+    /// stays. What a lowered limit leaves too much of is closed a few at a time once it carries no
+    /// exchange; until then nothing is opened. Leases are a matter of their own: `on_lease`,
+    /// `on_lease_debt`.
+    void update(time_point now, const pool_settings& settings);
     [[nodiscard]] origin_id add_origin(time_point now, const origin_settings& settings);
+    [[nodiscard]] origin_use use_of(origin_id origin) const;
+    /// Forgets an origin that is not `in_use`; its id is dead.
+    void forget_origin(time_point now, origin_id origin);
     void acquire(time_point now, const acquire_params& params);
     /// Withdraws a waiter. An assigned exchange is withdrawn by `cancel_assigned`.
     void cancel(time_point now, exchange_id exchange);
@@ -135,6 +151,10 @@ public:
     /// Its peer keeps it for so long without an exchange (Keep-Alive: timeout): it is closed by us
     /// before that, if not earlier for other reasons.
     void on_keep_alive(time_point now, connection_id connection, duration patience);
+    /// What it was made with (its TLS profile) was replaced. It ends at a random time between a
+    /// quarter and three quarters of `within`, another one in its place first if it is needed and
+    /// `min_ready` not undercut; after `within` it gets no exchange in any case.
+    void on_outdated(time_point now, connection_id connection, duration within);
     /// The connection is gone: the peer closed or broke it, or a drain went beyond its octets
     /// (`drain_limit`). Exchanges that were not reported before are forgotten with it.
     void on_closed(time_point now, connection_id connection, close_reason reason);
@@ -151,6 +171,10 @@ public:
     /// `wanted` are returned. A later call replaces the number, 0 withdraws it.
     void on_lease_recall(time_point now, std::uint32_t wanted);
 
+    /// Fewer connections may exist now: core gives up `owed` leases, unused ones at once and the
+    /// others as their connections end. A later call replaces the number.
+    void on_lease_debt(time_point now, std::uint32_t owed);
+
     // Outputs.
     [[nodiscard]] bool poll_action(action& out);
     [[nodiscard]] time_point next_deadline() const;
@@ -166,6 +190,9 @@ public:
     [[nodiscard]] std::uint64_t stale_facts() const;
     [[nodiscard]] std::uint32_t leases_held() const;
     [[nodiscard]] std::uint32_t leases_used() const;
+    [[nodiscard]] std::uint32_t leases_owed() const;
+    /// The most handshakes past their ClientHello at once, ever.
+    [[nodiscard]] std::uint32_t handshakes_at_once() const;
     /// Full scan of all invariants; aborts (checked builds) at the first broken one.
     void check_invariants() const;
 

@@ -21,12 +21,6 @@ namespace {
 // may hang.
 constexpr std::chrono::milliseconds probe_patience{500};
 
-// `value` less a random part of at most `share` of it.
-[[nodiscard]] duration jittered(duration value, double share, base::prng& random) {
-    const double part = share * random.unit();
-    return value - std::chrono::duration_cast<duration>(value * part);
-}
-
 }  // namespace
 
 void implementation::begin_dial(origin_record& origin) {

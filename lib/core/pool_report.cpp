@@ -29,7 +29,7 @@ origin_stats implementation::stats(time_point now, origin_id name) const {
 
 void implementation::check_invariants() const {
     std::uint64_t assigned = 0;
-    std::vector<std::uint32_t> by_origin(origins_.size());
+    std::vector<std::uint32_t> by_origin(limits_.bound());
     tables_.connections.for_each([&](connection_id id, const connection_record& connection) {
         HEARTH_ASSERT(connection.id == id);
         check_connection(connection);
@@ -46,7 +46,6 @@ void implementation::check_invariants() const {
         const std::uint32_t exist =
             pool.coming() + pool.ready() + pool.count(connection_state::draining);
         HEARTH_ASSERT(exist == by_origin[id.index] && exist == limits_.count(id.index));
-        HEARTH_ASSERT(exist <= limits_.limit(id.index));
         HEARTH_ASSERT(origin.counters->opened == origin.counters->closed + exist);
         HEARTH_ASSERT(origin.answered <= origin.exchanges);
         HEARTH_ASSERT(origin.counters->handshakes_useful <=
@@ -54,7 +53,8 @@ void implementation::check_invariants() const {
         HEARTH_ASSERT(!origin.is_touched);
         HEARTH_ASSERT(!origin.warm_ups.empty() || origin.warm_target == 0);
         const auto& max_idle = settings_.pool.max_idle_per_origin;
-        HEARTH_ASSERT(!max_idle || pool.count(connection_state::idle) <= *max_idle);
+        HEARTH_ASSERT(!max_idle || excess_timer_ != 0 ||
+                      pool.count(connection_state::idle) <= *max_idle);
         if (is_draining_) HEARTH_ASSERT(pool.count(connection_state::idle) == 0);
     });
     std::uint64_t living = 0;
@@ -64,8 +64,7 @@ void implementation::check_invariants() const {
     HEARTH_ASSERT(idle == tables_.idle_count);
     HEARTH_ASSERT(living == exchanges_ && living == assigned + waiting);
     HEARTH_ASSERT(tables_.connections.size() == limits_.used());
-    HEARTH_ASSERT(scheduler_.past_hello() <= settings_.handshake.max_concurrent ||
-                  !settings_.overload.schedule_handshakes);
+    HEARTH_ASSERT(scheduler_.is_within_limit());
     HEARTH_ASSERT(touched_.empty());
     limits_.check_invariants();
 }
@@ -123,6 +122,13 @@ pool_core::~pool_core() = default;
 
 origin_id pool_core::add_origin(time_point now, const origin_settings& settings) {
     return implementation_->add_origin(now, settings);
+}
+void pool_core::update(time_point now, const pool_settings& settings) {
+    implementation_->update(now, settings);
+}
+origin_use pool_core::use_of(origin_id origin) const { return implementation_->use_of(origin); }
+void pool_core::forget_origin(time_point now, origin_id origin) {
+    implementation_->forget_origin(now, origin);
 }
 void pool_core::acquire(time_point now, const acquire_params& params) {
     implementation_->acquire(now, params);
@@ -199,6 +205,12 @@ void pool_core::on_lease(time_point now, std::uint32_t granted) {
 void pool_core::on_lease_recall(time_point now, std::uint32_t wanted) {
     implementation_->on_lease_recall(now, wanted);
 }
+void pool_core::on_lease_debt(time_point now, std::uint32_t owed) {
+    implementation_->on_lease_debt(now, owed);
+}
+void pool_core::on_outdated(time_point now, connection_id connection, duration within) {
+    implementation_->on_outdated(now, connection, within);
+}
 
 bool pool_core::poll_action(action& out) { return implementation_->poll_action(out); }
 time_point pool_core::next_deadline() const { return implementation_->next_deadline(); }
@@ -212,6 +224,10 @@ origin_stats pool_core::stats(time_point now, origin_id origin) const {
 std::uint64_t pool_core::stale_facts() const { return implementation_->stale_facts(); }
 std::uint32_t pool_core::leases_held() const { return implementation_->leases().held(); }
 std::uint32_t pool_core::leases_used() const { return implementation_->leases().used(); }
+std::uint32_t pool_core::leases_owed() const { return implementation_->leases().owed(); }
+std::uint32_t pool_core::handshakes_at_once() const {
+    return implementation_->handshakes_at_once();
+}
 void pool_core::check_invariants() const { implementation_->check_invariants(); }
 
 }  // namespace hearth::core

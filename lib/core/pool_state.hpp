@@ -7,8 +7,9 @@
 //
 // Sources: pool_core.cpp exchanges; pool_streams.cpp multiplexed connections; pool_dials.cpp dials
 // and handshakes; pool_refill.cpp dials nobody waits for; pool_upkeep.cpp deadlines, warm-up,
-// leases and the end; pool_overload.cpp origins that answer nobody in time; pool_report.cpp
-// statistics and the full scan.
+// leases and the end; pool_update.cpp other settings, and what they leave too much of;
+// pool_rotation connections that are outdated, and origins that are forgotten; pool_overload.cpp
+// origins that answer nobody in time; pool_report.cpp statistics and the full scan.
 #pragma once
 
 #include <memory>
@@ -29,6 +30,12 @@
 #include "core/records.hpp"
 
 namespace hearth::core {
+
+/// `value` less a random part of at most `share` of it.
+[[nodiscard]] inline duration jittered(duration value, double share, base::prng& random) {
+    const double part = share * random.unit();
+    return value - std::chrono::duration_cast<duration>(value * part);
+}
 
 struct warm_tag;
 using warm_id = base::id<warm_tag>;
@@ -86,7 +93,10 @@ class pool_core::implementation {
 public:
     implementation(const pool_settings& settings, std::uint64_t seed, std::uint32_t leases);
 
+    void update(time_point now, const pool_settings& settings);
     [[nodiscard]] origin_id add_origin(time_point now, const origin_settings& settings);
+    [[nodiscard]] origin_use use_of(origin_id origin) const;
+    void forget_origin(time_point now, origin_id origin);
     void acquire(time_point now, const acquire_params& params);
     void cancel(time_point now, exchange_id exchange);
     void cancel_assigned(time_point now, connection_id connection, exchange_id exchange,
@@ -116,6 +126,8 @@ public:
     void on_timer(time_point now);
     void on_lease(time_point now, std::uint32_t granted);
     void on_lease_recall(time_point now, std::uint32_t wanted);
+    void on_lease_debt(time_point now, std::uint32_t owed);
+    void on_outdated(time_point now, connection_id connection, duration within);
 
     [[nodiscard]] bool poll_action(action& out) { return actions_.pop(out); }
     [[nodiscard]] time_point next_deadline() const { return deadlines_.next(); }
@@ -124,6 +136,7 @@ public:
     [[nodiscard]] origin_stats stats(time_point now, origin_id origin) const;
     [[nodiscard]] std::uint64_t stale_facts() const { return stale_facts_; }
     [[nodiscard]] const core::limits& leases() const { return limits_; }
+    [[nodiscard]] std::uint32_t handshakes_at_once() const { return scheduler_.most_past_hello(); }
     void check_invariants() const;
 
 private:
@@ -228,6 +241,24 @@ private:
     [[nodiscard]] bool make_lease();
     void answer_recall();
 
+    // Other settings, and what they leave too much of.
+    void shorten_life(connection_record& connection, const pool_config& before);
+    [[nodiscard]] std::uint32_t excess(const origin_record& origin) const;
+    [[nodiscard]] std::uint32_t excess_idle(const origin_record& origin) const;
+    void watch_excess();
+    void on_excess_due();
+    [[nodiscard]] bool shrink(origin_record& origin);
+    [[nodiscard]] bool shrink_any();
+    void end_softly(connection_record& connection, close_reason reason);
+    void pay_leases();
+
+    // Outdated connections.
+    [[nodiscard]] bool may_go(const connection_record& connection) const;
+    [[nodiscard]] static close_reason reason_of(const connection_record& connection) {
+        return connection.is_outdated ? close_reason::outdated : close_reason::lifetime;
+    }
+    void on_gone(connection_record& connection);
+
     // Upkeep.
     void on_due(const timed& what);
     void on_idle_due(std::uint32_t index);
@@ -240,9 +271,9 @@ private:
         return [this](std::uint32_t i) -> base::list_links& { return warm_ups_.at(i).links; };
     }
 
-    const pool_settings settings_;
-    const dial_timeouts dial_timeouts_;
-    const backoff_bounds backoff_bounds_;
+    pool_settings settings_;
+    dial_timeouts dial_timeouts_;
+    backoff_bounds backoff_bounds_;
     time_point now_ = time_point::min();
     base::prng random_;
     record_tables tables_;
@@ -256,10 +287,12 @@ private:
     std::uint64_t stale_facts_ = 0;
     std::uint64_t dials_begun_ = 0;
     base::deadline_handle ceiling_timer_ = 0;
-    bool is_ceiling_tried_ = false;  // by a dial beyond it, which has not failed yet
-    std::uint32_t rationed_ = 0;     // origins
-    std::uint64_t exchanges_ = 0;    // waiting, assigned or being drained
-    bool is_draining_ = false;       // no new exchanges
+    base::deadline_handle excess_timer_ = 0;
+    std::vector<std::uint32_t> excessive_;  // origins that may have too much
+    bool is_ceiling_tried_ = false;         // by a dial beyond it, which has not failed yet
+    std::uint32_t rationed_ = 0;            // origins
+    std::uint64_t exchanges_ = 0;           // waiting, assigned or being drained
+    bool is_draining_ = false;              // no new exchanges
     bool owes_drained_ = false;
 };
 

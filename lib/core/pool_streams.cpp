@@ -68,8 +68,8 @@ void implementation::reconsider(connection_record& connection) {
     touch(origin_of(connection));
     const bool rests_on = connection.state == connection_state::idle && connection.has_room();
     if (!is_ready(connection.state) || rests_on) return;
-    if (connection.exchanges == 0 && connection.retire_at <= now_) {
-        return close(connection, close_reason::lifetime);
+    if (connection.exchanges == 0 && connection.retire_at <= now_ && may_go(connection)) {
+        return close(connection, reason_of(connection));
     }
     offer(connection);
 }
@@ -167,7 +167,7 @@ void implementation::replace_spent(connection_record& connection) {
     const bool has_to_go_first =
         is_old && streams_room(origin) == 0 && limits_.has_room(connection.origin);
     if (have_room > (counts_itself ? 1U : 0U) || has_to_go_first) {
-        retire(connection, is_old ? close_reason::lifetime : close_reason::not_reusable);
+        retire(connection, is_old ? reason_of(connection) : close_reason::not_reusable);
         origin.pool.change(tables_, connection, connection_event::drain);
         touch(origin);
     } else if (!origin.wants_spare && origin.pool.coming() == 0) {

@@ -8,6 +8,13 @@ namespace hearth::core {
 
 using implementation = pool_core::implementation;
 
+namespace {
+
+// At the least, before a connection that could not go yet is looked at again.
+constexpr std::chrono::milliseconds look_again{1};
+
+}  // namespace
+
 void implementation::set_time(time_point now) {
     HEARTH_ASSERT(now >= now_);
     now_ = std::max(now_, now);
@@ -41,7 +48,16 @@ void implementation::on_due(const timed& what) {
             connection_record& connection = tables_.connections.at(what.index);
             connection.leave_timer = 0;
             origin_of(connection).pool.leave(connection);
+            if (connection.is_outdated) {
+                deadlines_.set(connection.leave_timer, connection.gone_at,
+                               {timed_kind::gone, what.index});
+            }
             return touch(origin_of(connection));
+        }
+        case timed_kind::gone: {
+            connection_record& connection = tables_.connections.at(what.index);
+            connection.leave_timer = 0;
+            return on_gone(connection);
         }
         case timed_kind::silent: {
             connection_record& connection = tables_.connections.at(what.index);
@@ -58,6 +74,7 @@ void implementation::on_due(const timed& what) {
             warm_ups_.at(what.index).timer = 0;
             return end_warm_up(what.index, wait_failure::deadline);
         case timed_kind::ceiling: ceiling_timer_ = 0; return on_ceiling_due();
+        case timed_kind::excess: excess_timer_ = 0; return on_excess_due();
     }
 }
 
@@ -69,7 +86,12 @@ void implementation::on_idle_due(std::uint32_t index) {
     const time_point end = connection.idle_end();
     if (end > now_) return arm(connection, timed_kind::idle, end);
     const bool is_old = connection.retire_at <= now_;
-    close(connection, is_old ? close_reason::lifetime : close_reason::idle_timeout);
+    const bool has_patience = base::after(connection.idle_since, connection.idle_timeout) > now_;
+    if (is_old && has_patience && !may_go(connection)) {  // others come first
+        connection.retire_at = now_ + (connection.gone_at - now_) / 8 + look_again;
+        return arm(connection, timed_kind::idle, connection.idle_end());
+    }
+    close(connection, is_old ? reason_of(connection) : close_reason::idle_timeout);
 }
 
 void implementation::touch(origin_record& origin) {
@@ -90,6 +112,7 @@ void implementation::settle() {
         }
         if (limits_.first_in_line() != no_index) hand_out();
     } while (!touched_.empty());
+    if (limits_.owed() != 0) pay_leases();
     if (limits_.recalled() != 0) answer_recall();
     if (owes_drained_ && exchanges_ == 0 && tables_.connections.size() == 0) {
         owes_drained_ = false;
@@ -156,6 +179,7 @@ time_point implementation::dial_hold(const origin_record& origin) const {
 // Connections of the origin itself that would be closed for a live waiter at its limit: those that
 // only drain, and for waiters that want a fresh connection any idle one.
 std::uint32_t implementation::room_to_make(const origin_record& origin) const {
+    if (limits_.beyond(origin.id.index) != 0) return 0;  // one less would still be too many
     const std::uint32_t for_fresh = std::min(origin.pool.fresh_waiters(), origin.pool.idle_used());
     return origin.pool.cancelled() + for_fresh;
 }
@@ -221,7 +245,8 @@ void implementation::hand_out() {
             limits_.set_demand(index, 0, 0);
             continue;
         }
-        if (!limits_.has_lease() && !(limits_.waiters_in_line() && make_lease())) break;
+        const bool may_make_lease = limits_.waiters_in_line() && limits_.owed() == 0;
+        if (!limits_.has_lease() && !(may_make_lease && make_lease())) break;
         begin_dial(origin);
         const demand left = demand_of(origin);
         limits_.set_demand(index, left.for_waiters, left.in_all);

@@ -58,6 +58,7 @@ struct connection_record {
     bool is_useless = false;   ///< Counted as one that answered nobody.
     bool is_leaving = false;   ///< Its lifetime is nearly over.
     bool is_refill = false;    ///< Nobody waited for its dial.
+    bool is_outdated = false;  ///< What it was made with was replaced.
     close_reason retire_reason = close_reason::not_reusable;
     base::list_links origin_links;
     base::index_list assigned;
@@ -69,9 +70,10 @@ struct connection_record {
     base::time_point retire_at = base::never;
     // The rest.
     base::list_links shared_links;
-    base::deadline_handle leave_timer = 0;  ///< When it becomes `is_leaving`.
-    std::uint64_t number = 0;               ///< Of its dial, counting all of this pool's.
-    base::time_point connect_began{};       ///< Of the last attempt.
+    base::deadline_handle leave_timer = 0;   ///< When it becomes `is_leaving`, then `gone_at`.
+    base::time_point gone_at = base::never;  ///< Outdated: it gets no exchange after that.
+    std::uint64_t number = 0;                ///< Of its dial, counting all of this pool's.
+    base::time_point connect_began{};        ///< Of the last attempt.
     /// Its ClientHello left, and the server's flight is awaited.
     base::time_point hello_at = base::time_point::min();
     base::duration handshake_cpu{};
@@ -153,11 +155,13 @@ enum class timed_kind : std::uint8_t {
     idle,
     drain,
     leave,
+    gone,
     silent,
     waiter,
     origin,
     warm_up,
-    ceiling
+    ceiling,
+    excess
 };
 struct timed {
     timed_kind kind = timed_kind::dial;

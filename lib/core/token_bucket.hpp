@@ -19,6 +19,8 @@ public:
         full_at_ = std::max(full_at_, now) + step_;
         return true;
     }
+    /// Takes all that are there.
+    void drain(base::time_point now) { full_at_ = std::max(full_at_, now + step_ * burst_); }
     /// When a token is there, of `ahead` that are taken before it.
     [[nodiscard]] base::time_point next_at(std::uint64_t ahead = 0) const {
         return full_at_ + step_ * static_cast<base::duration::rep>(ahead) -

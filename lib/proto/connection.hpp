@@ -48,6 +48,7 @@ public:
     [[nodiscard]] bool can_step() const;
     [[nodiscard]] tls_step step();
     [[nodiscard]] const tls_engine* tls() const { return tls_.get(); }
+    [[nodiscard]] tls_engine* tls() { return tls_.get(); }
 
     // Protocol.
     /// Speaks HTTP/2 from here on; the next `flush` sends the preface. Only before the first

@@ -138,6 +138,15 @@ void tls_chain_cache::implementation::keep(const verification_digest& what, X509
     by_digest_.emplace(what, entries_.begin());
 }
 
+void tls_chain_cache::implementation::set_lifetime(std::time_t lifetime) {
+    const auto inside = guard_.enter();
+    if (lifetime < lifetime_) {
+        entries_.clear();
+        by_digest_.clear();
+    }
+    lifetime_ = lifetime;
+}
+
 void tls_chain_cache::implementation::drop(entry_list::iterator place) {
     by_digest_.erase(place->what);
     entries_.erase(place);
@@ -148,6 +157,10 @@ tls_chain_cache::tls_chain_cache(std::chrono::seconds lifetime, std::size_t max_
                                                        max_chains)) {}
 
 tls_chain_cache::~tls_chain_cache() = default;
+
+void tls_chain_cache::set_lifetime(std::chrono::seconds lifetime) {
+    implementation_->set_lifetime(static_cast<std::time_t>(lifetime.count()));
+}
 
 std::size_t tls_chain_cache::size() const { return implementation_->size(); }
 

@@ -26,6 +26,9 @@ public:
     tls_chain_cache(const tls_chain_cache&) = delete;
     tls_chain_cache& operator=(const tls_chain_cache&) = delete;
 
+    /// Another lifetime; a shorter one forgets what there is.
+    void set_lifetime(std::chrono::seconds lifetime);
+
     /// Chains it holds.
     [[nodiscard]] std::size_t size() const;
     /// Verifications it has saved.

@@ -37,6 +37,8 @@ public:
                                std::time_t now);
     /// Remembers the chain that `store` has verified; `now` is from before the verification.
     void keep(const verification_digest& what, X509_STORE_CTX* store, std::time_t now);
+    /// What is there goes where the new time is shorter.
+    void set_lifetime(std::time_t lifetime);
     [[nodiscard]] std::size_t size() const {
         const auto inside = guard_.enter();
         return entries_.size();
@@ -58,7 +60,7 @@ private:
     void drop(entry_list::iterator place);
 
     base::guard guard_;
-    const std::time_t lifetime_;
+    std::time_t lifetime_;
     const std::size_t max_chains_;
     entry_list entries_;  // the most recently used first
     std::map<verification_digest, entry_list::iterator> by_digest_;

@@ -92,6 +92,8 @@ public:
     [[nodiscard]] std::string_view alpn() const;
     [[nodiscard]] SSL* ssl() const { return ssl_.get(); }
     [[nodiscard]] memory_bio& bio() { return bio_; }
+    [[nodiscard]] tls_hooks& hooks() { return hooks_; }
+    [[nodiscard]] const std::shared_ptr<const tls_profile>& profile() const { return profile_; }
     [[nodiscard]] errc error_code() const { return error_code_; }
     [[nodiscard]] const std::string& error_detail() const { return error_detail_; }
 
@@ -171,17 +173,20 @@ void tls_engine::implementation::set_names(const tls_settings& settings) {
         return;
     }
     hooks_.expected_name = verified->text;
+    hooks_.question.host = settings.host;
 }
 
 tls_step tls_engine::implementation::step() {
     if (state_ == state::failed) return tls_step::failed;
     if (state_ == state::established) return tls_step::done;
+    if (hooks_.verdict == verdict_state::asked) return tls_step::want_verdict;
     if (state_ == state::created) set_session();
     state_ = state::handshaking;
     clear_openssl_errors();
     const int result = SSL_do_handshake(ssl());
     if (result == 1) return finish_handshake();
     const int why = SSL_get_error(ssl(), result);
+    if (why == SSL_ERROR_WANT_RETRY_VERIFY) return tls_step::want_verdict;
     if (why != SSL_ERROR_WANT_READ) return fail_handshake(why);
     return bio_.has_record() ? tls_step::more : tls_step::want_input;
 }
@@ -360,6 +365,20 @@ std::size_t tls_engine::pending_input() const { return implementation_->bio().pe
 bool tls_engine::has_complete_record() const { return implementation_->has_record(); }
 
 tls_step tls_engine::step() { return implementation_->step(); }
+
+const std::shared_ptr<const tls_profile>& tls_engine::profile() const {
+    return implementation_->profile();
+}
+
+peer_to_verify tls_engine::take_question() { return std::move(implementation_->hooks().question); }
+
+void tls_engine::set_verdict(bool is_accepted, std::string reason) {
+    tls_hooks& hooks = implementation_->hooks();
+    if (hooks.verdict != verdict_state::asked) return;
+    hooks.verdict = is_accepted ? verdict_state::accepted : verdict_state::refused;
+    if (is_accepted) return;
+    hooks.rejection = reason.empty() ? "the verifier refused it" : std::move(reason);
+}
 
 bool tls_engine::is_established() const { return implementation_->is_established(); }
 

@@ -40,10 +40,11 @@ struct tls_settings {
 };
 
 enum class tls_step : std::uint8_t {
-    want_input,  ///< Output may have been added; the peer's next flight is needed.
-    more,        ///< Progress was made and stored input allows another step now.
-    done,        ///< Established; `step` must not be called again.
-    failed,      ///< `error_code()` and `error_detail()`; an alert may be in the output.
+    want_input,    ///< Output may have been added; the peer's next flight is needed.
+    more,          ///< Progress was made and stored input allows another step now.
+    done,          ///< Established; `step` must not be called again.
+    failed,        ///< `error_code()` and `error_detail()`; an alert may be in the output.
+    want_verdict,  ///< `take_question` is to be answered by `set_verdict`; then it goes on.
 };
 
 enum class tls_status : std::uint8_t {
@@ -75,6 +76,10 @@ public:
     // Handshake.
     [[nodiscard]] tls_step step();
     [[nodiscard]] bool is_established() const;
+    /// Whom `tls_options::verify` is asked about; only after `want_verdict`, once.
+    [[nodiscard]] peer_to_verify take_question();
+    /// `reason`: a sentence, where it is refused.
+    void set_verdict(bool is_accepted, std::string reason);
 
     // Established.
     struct read_result {
@@ -93,6 +98,7 @@ public:
     [[nodiscard]] base::byte_queue& output();
 
     // Facts.
+    [[nodiscard]] const std::shared_ptr<const tls_profile>& profile() const;
     [[nodiscard]] bool resumed() const;
     [[nodiscard]] std::string_view version() const;  ///< "TLSv1.3"
     [[nodiscard]] std::string_view cipher() const;

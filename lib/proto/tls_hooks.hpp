@@ -7,11 +7,15 @@
 #include <cstdint>
 #include <string>
 
+#include "hearth/tls.hpp"
 #include "proto/openssl_ptr.hpp"
 #include "proto/tls_chain_cache_impl.hpp"
 #include "proto/tls_session_cache_impl.hpp"
 
 namespace hearth::proto {
+
+/// What became of the question that `tls_options::verify` answers.
+enum class verdict_state : std::uint8_t { none, asked, accepted, refused };
 
 struct tls_hooks {
     std::string expected_name;  ///< Whom the certificate must name.
@@ -22,6 +26,10 @@ struct tls_hooks {
     tls_chain_cache::implementation* chains = nullptr;
     std::uint64_t profile = 0;  ///< Its number.
     std::string session_key;
+    // The verdict of `tls_options::verify`, where there is one.
+    verdict_state verdict = verdict_state::none;
+    peer_to_verify question;  ///< asked
+    x509_stack_ptr verified;  ///< The chain, as the rules have verified it; null if they refused.
 
     void attach(SSL* ssl) { SSL_set_app_data(ssl, this); }
     [[nodiscard]] static tls_hooks* of(const SSL* ssl) {

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -18,6 +19,7 @@
 #include "proto/openssl_error.hpp"
 #include "proto/tls_hooks.hpp"
 #include "proto/tls_profile_impl.hpp"
+#include "proto/tls_staple.hpp"
 
 HEARTH_BEGIN_NAMESPACE
 namespace {
@@ -30,6 +32,7 @@ using proto::spki_digest;
 using proto::ssl_ctx_ptr;
 using proto::take_openssl_error;
 using proto::tls_hooks;
+using proto::x509_crl_ptr;
 using proto::x509_ptr;
 
 // The largest Certificate message taken from a peer. OpenSSL's default is 100 KiB as well; long
@@ -97,6 +100,21 @@ std::vector<x509_ptr> parse_certificates(const pem_input& input) {
     return certificates;
 }
 
+std::vector<x509_crl_ptr> parse_lists(const pem_input& input) {
+    const bio_ptr bio = open_text(input.text);
+    std::vector<x509_crl_ptr> lists;
+    while (x509_crl_ptr each{PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr)}) {
+        lists.push_back(std::move(each));
+    }
+    const unsigned long end = ERR_peek_last_error();
+    if (ERR_GET_LIB(end) != ERR_LIB_PEM || ERR_GET_REASON(end) != PEM_R_NO_START_LINE) {
+        require(false, input.name + " does not parse");
+    }
+    clear_openssl_errors();
+    if (lists.empty()) refuse(input.name + " holds no revocation list");
+    return lists;
+}
+
 evp_pkey_ptr parse_key(const pem_input& input) {
     const bio_ptr bio = open_text(input.text);
     evp_pkey_ptr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, &refuse_pass_phrase, nullptr));
@@ -129,6 +147,17 @@ std::vector<spki_digest> parse_pins(const tls_options& options) {
 const tls_options& checked(const tls_options& options) {
     if (options.danger_skip_verification && !options.pins.empty()) {
         refuse("pins are checked on the verified chain: danger_skip_verification leaves none");
+    }
+    const bool has_lists = !options.crl_file.empty() || !options.crl_pem.empty();
+    if (options.danger_skip_verification &&
+        (has_lists || options.verify || options.ocsp_staple != ocsp_policy::off)) {
+        refuse("crl_*, ocsp_staple and verify have nothing to judge with danger_skip_verification");
+    }
+    if (options.crl_whole_chain && !has_lists) {
+        refuse("crl_whole_chain is set, but there is no crl_file or crl_pem");
+    }
+    if (options.ocsp_staple > ocsp_policy::required) {
+        refuse("ocsp_staple is none of off, if_present and required");
     }
     const bool has_private_trust = !options.ca_file.empty() || !options.ca_pem.empty();
     if (!options.danger_skip_verification && !options.system_trust && !has_private_trust) {
@@ -176,10 +205,12 @@ void write_key_log(const SSL* ssl, const char* line) noexcept {
 tls_profile::implementation::implementation(const tls_options& options)
     : options_(checked(options)),
       id_(next_id()),
+      fingerprint_(fingerprint_of(options)),
       context_(make_context()),
       pins_(parse_pins(options)) {
     set_protocol();
     set_trust();
+    set_revocation();
     set_identity();
     set_callbacks();
     set_key_log();
@@ -187,6 +218,24 @@ tls_profile::implementation::implementation(const tls_options& options)
 }
 
 tls_profile::implementation::~implementation() = default;
+
+std::string tls_profile::implementation::fingerprint_of(const tls_options& options) {
+    std::string all;
+    for (const std::string* path : {&options.ca_file, &options.certificate_file,
+                                    &options.private_key_file, &options.crl_file}) {
+        if (path->empty()) continue;
+        std::ifstream file(*path, std::ios::binary);
+        std::ostringstream content;
+        if (file.is_open()) content << file.rdbuf();
+        const std::string text = content.str();
+        std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+        unsigned size = 0;
+        EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr);
+        all.append(*path).append(file.is_open() ? "+" : "-");
+        all.append(reinterpret_cast<const char*>(digest.data()), size);
+    }
+    return all;
+}
 
 void tls_profile::implementation::set_protocol() {
     SSL_CTX* context = context_.get();
@@ -228,6 +277,24 @@ void tls_profile::implementation::set_trust() {
     if (!inputs.empty()) X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
     if (!inputs.empty() || skips || !options_.system_trust) return;
     require(X509_STORE_set_default_paths(store) == 1, "the system's trust store");
+}
+
+void tls_profile::implementation::set_revocation() {
+    X509_STORE* store = SSL_CTX_get_cert_store(context_.get());
+    for (const pem_input& input :
+         {options_.crl_file.empty() ? pem_input{} : take_pem("crl", options_.crl_file, {}),
+          take_pem("crl", {}, options_.crl_pem)}) {
+        if (input.text.empty()) continue;
+        for (const x509_crl_ptr& each : parse_lists(input)) {
+            require(X509_STORE_add_crl(store, each.get()) == 1, input.name);
+        }
+        X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK |
+                                        (options_.crl_whole_chain ? X509_V_FLAG_CRL_CHECK_ALL : 0));
+    }
+    if (options_.ocsp_staple == ocsp_policy::off) return;
+    SSL_CTX_set_tlsext_status_type(context_.get(), TLSEXT_STATUSTYPE_ocsp);
+    SSL_CTX_set_tlsext_status_cb(context_.get(), &proto::check_staple);
+    SSL_CTX_set_tlsext_status_arg(context_.get(), this);
 }
 
 void tls_profile::implementation::set_identity() {

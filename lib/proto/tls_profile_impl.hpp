@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,18 +31,24 @@ public:
     /// Unique in the process, never given twice.
     [[nodiscard]] std::uint64_t id() const { return id_; }
     [[nodiscard]] const std::vector<proto::spki_digest>& pins() const { return pins_; }
+    /// Digests of what the files named by options hold. Cheap beside building a profile of them.
+    [[nodiscard]] static std::string fingerprint_of(const tls_options& options);
+    /// Of its files, from before they were read.
+    [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }
     /// Appends a line to the key log, by one call of stdio's, so that lines of threads never mix.
     void log_key(std::string_view line) const noexcept;
 
 private:
     void set_protocol();
     void set_trust();
+    void set_revocation();
     void set_identity();
     void set_key_log();
     void set_callbacks();
 
     const tls_options options_;
     const std::uint64_t id_;
+    const std::string fingerprint_;
     const proto::ssl_ctx_ptr context_;
     const std::vector<proto::spki_digest> pins_;
     std::unique_ptr<std::FILE, proto::openssl_deleter<std::fclose>> key_log_;

@@ -56,8 +56,8 @@ tls_session_cache::implementation::implementation(std::uint32_t per_key, std::si
 
 void tls_session_cache::implementation::store(std::uint64_t profile, std::string_view key,
                                               ssl_session_ptr session) {
-    if (per_key_ == 0 || max_keys_ == 0 || SSL_SESSION_is_resumable(session.get()) != 1) return;
     const auto inside = guard_.enter();
+    if (per_key_ == 0 || max_keys_ == 0 || SSL_SESSION_is_resumable(session.get()) != 1) return;
     auto place = find(profile, key);
     if (place == shelves_.end()) {
         if (shelves_.size() >= max_keys_) drop(std::prev(shelves_.end()));
@@ -67,7 +67,7 @@ void tls_session_cache::implementation::store(std::uint64_t profile, std::string
         place = shelves_.begin();
     }
     auto& tickets = place->tickets;
-    if (tickets.size() >= per_key_) tickets.erase(tickets.begin());
+    while (tickets.size() >= per_key_) tickets.erase(tickets.begin());
     const std::time_t expires = session_expiry(session.get());
     const bool single_use = is_tls_1_3(session.get());
     tickets.push_back({std::move(session), expires, single_use});
@@ -148,6 +148,8 @@ tls_session_cache::~tls_session_cache() = default;
 std::size_t tls_session_cache::count(const tls_profile& profile, const std::string& key) const {
     return implementation_->count(profile.internals().id(), key);
 }
+
+void tls_session_cache::set_limit(std::uint32_t per_key) { implementation_->set_limit(per_key); }
 
 void tls_session_cache::forget(const tls_profile& profile) {
     implementation_->forget(profile.internals().id());

@@ -31,6 +31,8 @@ public:
     [[nodiscard]] std::size_t count(const tls_profile& profile, const std::string& key) const;
     /// Forgets everything a profile has learned.
     void forget(const tls_profile& profile);
+    /// Another number per key; what is beyond it goes as others come.
+    void set_limit(std::uint32_t per_key);
 
     class implementation;  // OpenSSL types stay in the source files of proto
     [[nodiscard]] implementation& internals() { return *implementation_; }

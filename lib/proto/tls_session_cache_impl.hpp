@@ -37,6 +37,10 @@ public:
     void remove(std::uint64_t profile, std::string_view key, const SSL_SESSION* session);
     [[nodiscard]] std::size_t count(std::uint64_t profile, std::string_view key) const;
     void forget(std::uint64_t profile);
+    void set_limit(std::uint32_t per_key) {
+        const auto inside = guard_.enter();
+        per_key_ = per_key;
+    }
 
 private:
     struct ticket {
@@ -56,7 +60,7 @@ private:
     void drop(shelf_list::iterator place);
 
     base::guard guard_;
-    const std::size_t per_key_;
+    std::size_t per_key_;
     const std::size_t max_keys_;
     shelf_list shelves_;  // the most recently used first
     std::unordered_map<std::string, shelf_list::iterator> by_name_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <ctime>
 #include <exception>
+#include <utility>
+#include <vector>
 
 #include "proto/openssl_error.hpp"
 #include "proto/tls_chain_cache_impl.hpp"
@@ -60,6 +62,19 @@ std::string validity_of(const X509* certificate) {
     return take_text(bio.get());
 }
 
+// When the next revocation list of the certificate's issuer was due.
+std::string due_of(X509_STORE_CTX* store, const X509* certificate) {
+    const x509_crl_stack_ptr lists(
+        X509_STORE_CTX_get1_crls(store, X509_get_issuer_name(certificate)));
+    const bio_ptr bio(BIO_new(BIO_s_mem()));
+    if (!lists || !bio || sk_X509_CRL_num(lists.get()) == 0) return {};
+    const ASN1_TIME* due = X509_CRL_get0_nextUpdate(sk_X509_CRL_value(lists.get(), 0));
+    if (due == nullptr) return {};
+    BIO_puts(bio.get(), ": the next one was due on ");
+    ASN1_TIME_print(bio.get(), due);
+    return take_text(bio.get());
+}
+
 std::string explain(X509_STORE_CTX* store, const std::string& expected) {
     const int error = X509_STORE_CTX_get_error(store);
     std::string text = X509_verify_cert_error_string(error);
@@ -68,7 +83,11 @@ std::string explain(X509_STORE_CTX* store, const std::string& expected) {
     if (certificate == nullptr) return text;
     text += ", refused the one of \"" + subject_of(certificate) + '"';
     text += " at depth " + std::to_string(X509_STORE_CTX_get_error_depth(store));
-    if (error == X509_V_ERR_HOSTNAME_MISMATCH || error == X509_V_ERR_IP_ADDRESS_MISMATCH) {
+    if (error == X509_V_ERR_UNABLE_TO_GET_CRL) {
+        text += ", of whose issuer no revocation list was given";
+    } else if (error == X509_V_ERR_CRL_HAS_EXPIRED) {
+        text += ", whose issuer's revocation list is out of date" + due_of(store, certificate);
+    } else if (error == X509_V_ERR_HOSTNAME_MISMATCH || error == X509_V_ERR_IP_ADDRESS_MISMATCH) {
         text += ", which is for " + names_of(certificate);
     } else if (error == X509_V_ERR_CERT_HAS_EXPIRED || error == X509_V_ERR_CERT_NOT_YET_VALID) {
         text += ", " + validity_of(certificate);
@@ -99,7 +118,7 @@ int verify_chain(X509_STORE_CTX* store, const tls_profile::implementation& profi
     return result;
 }
 
-bool verify(X509_STORE_CTX* store, const tls_profile::implementation& profile, tls_hooks& hooks) {
+bool judge(X509_STORE_CTX* store, const tls_profile::implementation& profile, tls_hooks& hooks) {
     if (verify_chain(store, profile, hooks) <= 0) {
         if (X509_STORE_CTX_get_error(store) == X509_V_OK) {
             X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
@@ -113,6 +132,56 @@ bool verify(X509_STORE_CTX* store, const tls_profile::implementation& profile, t
                       hooks.expected_name + "\", got \"" +
                       subject_of(X509_STORE_CTX_get0_cert(store)) + '"';
     return false;
+}
+
+std::vector<std::string> encode(const STACK_OF(X509) * chain) {
+    std::vector<std::string> all;
+    for (int i = 0; i < sk_X509_num(chain); ++i) {
+        unsigned char* encoded = nullptr;
+        const int size = i2d_X509(sk_X509_value(chain, i), &encoded);
+        const openssl_octets_ptr owner(encoded);
+        if (size <= 0) continue;
+        all.emplace_back(reinterpret_cast<const char*>(encoded), static_cast<std::size_t>(size));
+    }
+    return all;
+}
+
+// What the rules say, to be put to `tls_options::verify`.
+void ask(X509_STORE_CTX* store, tls_hooks& hooks, bool is_accepted) {
+    peer_to_verify& question = hooks.question;
+    question.name = hooks.expected_name;
+    question.is_accepted = is_accepted;
+    question.reason = std::exchange(hooks.rejection, {});
+    if (is_accepted) {
+        hooks.verified.reset(X509_chain_up_ref(X509_STORE_CTX_get0_chain(store)));
+        question.chain = encode(hooks.verified.get());
+    } else {
+        question.chain = encode(X509_STORE_CTX_get0_untrusted(store));
+    }
+    hooks.verdict = verdict_state::asked;
+    X509_STORE_CTX_set_error(store, X509_V_OK);  // not an error yet
+}
+
+// The answer is here.
+bool obey(X509_STORE_CTX* store, tls_hooks& hooks) {
+    if (hooks.verdict == verdict_state::refused) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+        return false;
+    }
+    if (hooks.verified) X509_STORE_CTX_set0_verified_chain(store, hooks.verified.release());
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return true;
+}
+
+int verify(X509_STORE_CTX* store, SSL* ssl, const tls_profile::implementation& profile) {
+    tls_hooks& hooks = *tls_hooks::of(ssl);
+    if (!profile.options().verify) return judge(store, profile, hooks) ? 1 : 0;
+    if (hooks.verdict == verdict_state::accepted || hooks.verdict == verdict_state::refused) {
+        return obey(store, hooks) ? 1 : 0;
+    }
+    if (hooks.verdict == verdict_state::none) ask(store, hooks, judge(store, profile, hooks));
+    clear_openssl_errors();
+    return SSL_set_retry_verify(ssl);
 }
 
 }  // namespace
@@ -176,10 +245,10 @@ int verify_peer(X509_STORE_CTX* store, void* profile) noexcept {
         X509_STORE_CTX_set_error(store, X509_V_OK);
         return 1;
     }
-    const auto* ssl = static_cast<const SSL*>(
-        X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+    auto* ssl =
+        static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
     try {
-        return verify(store, rules, *tls_hooks::of(ssl)) ? 1 : 0;
+        return verify(store, ssl, rules);
     } catch (const std::exception&) {  // out of memory: no exception may cross OpenSSL
         X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
         return 0;

@@ -52,7 +52,7 @@ TEST(LeasePoolTest, WithdrawsTheRecallWhenNobodyWaitsAnyMore) {
     (void)all.pool.take(0, 2);
     (void)all.pool.take(1, 2);
     all.recalls.clear();
-    all.pool.give(2);
+    all.pool.give(0, 2);
     EXPECT_EQ(all.recalls, (std::vector<std::size_t>{0}));
     EXPECT_EQ(all.pool.wanted_by_others(0), 0U);
 }
@@ -61,7 +61,7 @@ TEST(LeasePoolTest, ReturnedLeasesGoToWhoWaits) {
     recorded all(2, 2);
     (void)all.pool.take(0, 2);
     EXPECT_EQ(all.pool.take(1, 1), 0U);
-    all.pool.give(2);
+    all.pool.give(0, 2);
     EXPECT_EQ(all.grants, (std::vector<message>{{1, 1}}));
     EXPECT_EQ(all.pool.take(0, 2), 1U) << "what nobody waited for is free again";
 }
@@ -71,7 +71,7 @@ TEST(LeasePoolTest, SharesAmongAllThatWait) {
     (void)all.pool.take(0, 4);
     (void)all.pool.take(1, 4);
     (void)all.pool.take(2, 4);
-    all.pool.give(4);
+    all.pool.give(0, 4);
     ASSERT_EQ(all.grants.size(), 2U);
     EXPECT_EQ(all.grants[0].second, 2U);
     EXPECT_EQ(all.grants[1].second, 2U);
@@ -83,10 +83,12 @@ TEST(LeasePoolTest, FirstToBeServedChanges) {
     (void)all.pool.take(1, 100);
     (void)all.pool.take(2, 100);
     std::vector<std::size_t> served;
+    std::size_t holder = 0;
     for (int i = 0; i < 6; ++i) {
         all.grants.clear();
-        all.pool.give(1);
+        all.pool.give(holder, 1);
         ASSERT_EQ(all.grants.size(), 1U);
+        holder = all.grants[0].first;
         served.push_back(all.grants[0].first);
     }
     EXPECT_NE(std::count(served.begin(), served.end(), 1U), 0);
@@ -98,8 +100,37 @@ TEST(LeasePoolTest, RequestsAddUpUntilTheyAreGranted) {
     (void)all.pool.take(0, 3);
     (void)all.pool.take(1, 2);
     (void)all.pool.take(1, 1);
-    all.pool.give(3);
+    all.pool.give(0, 3);
     EXPECT_EQ(all.grants, (std::vector<message>{{1, 3}}));
+}
+
+TEST(LeasePoolTest, LowerLimitTakesWhatIsFreeFirst) {
+    recorded all(6, 2);
+    (void)all.pool.take(0, 2);
+    EXPECT_EQ(all.pool.set_limit(3), (std::vector<std::uint32_t>{0, 0}));
+    EXPECT_EQ(all.pool.take(1, 3), 1U);
+}
+
+TEST(LeasePoolTest, WhatIsHeldBeyondALowerLimitIsOwedAndNotGrantedAgain) {
+    recorded all(6, 2);
+    (void)all.pool.take(0, 4);
+    (void)all.pool.take(1, 2);
+    EXPECT_EQ(all.pool.set_limit(3), (std::vector<std::uint32_t>{2, 1}));
+    (void)all.pool.take(1, 1);  // waits
+    all.pool.give(0, 2);
+    EXPECT_TRUE(all.grants.empty()) << "a debt was paid";
+    all.pool.give(1, 1);
+    EXPECT_TRUE(all.grants.empty());
+    all.pool.give(0, 1);
+    EXPECT_EQ(all.grants, (std::vector<message>{{1, 1}}));
+}
+
+TEST(LeasePoolTest, HigherLimitServesThoseThatWait) {
+    recorded all(1, 2);
+    (void)all.pool.take(0, 1);
+    (void)all.pool.take(1, 3);
+    EXPECT_EQ(all.pool.set_limit(3), (std::vector<std::uint32_t>{0, 0}));
+    EXPECT_EQ(all.grants, (std::vector<message>{{1, 2}}));
 }
 
 }  // namespace

@@ -48,14 +48,14 @@ void say_request(const testing::request_view& seen, testing::responder reply) {
 TEST(SendFlowTest, IsNeededOnlyWhereAskedFor) {
     request what;
     config values;
-    EXPECT_FALSE(detail::send_flow::is_needed(what, values));
+    EXPECT_FALSE(detail::send_flow::is_needed(what, detail::call_defaults::of(values)));
     what.follow_redirects = true;
-    EXPECT_TRUE(detail::send_flow::is_needed(what, values));
+    EXPECT_TRUE(detail::send_flow::is_needed(what, detail::call_defaults::of(values)));
     values.redirect.enabled = true;
     what.follow_redirects = false;
-    EXPECT_FALSE(detail::send_flow::is_needed(what, values));
+    EXPECT_FALSE(detail::send_flow::is_needed(what, detail::call_defaults::of(values)));
     what.max_attempts = 2;
-    EXPECT_TRUE(detail::send_flow::is_needed(what, values));
+    EXPECT_TRUE(detail::send_flow::is_needed(what, detail::call_defaults::of(values)));
 }
 
 TEST(SendFlowTest, RedirectsAreAnswersByDefault) {

@@ -392,5 +392,26 @@ TEST(AddressBookTest, AddressIsKnownUntilItsExchangesHaveEnded) {
     EXPECT_EQ(t.book.size(), 3U);
 }
 
+TEST(AddressBookTest, BreakersObeyOtherRulesAndStopWhereThereAreNone) {
+    book_test t({}, breaking());
+    t.book.update(t0, three);
+    breaker_config quicker = breaking();
+    quicker.min_volume = 3;
+    t.book.set_settings({}, quicker);
+    EXPECT_TRUE(t.answer(t0, "a", attempt_result::failure, 3));
+    t.book.set_settings({}, {});
+    const std::vector<address_book::address> others = {{"x"}, {"y"}, {"z"}};
+    t.book.update(t0, others);
+    EXPECT_FALSE(t.answer(t0, "x", attempt_result::failure, 100));
+}
+
+TEST(AddressBookTest, OtherSettingsHoldFromThenOn) {
+    book_test t;
+    EXPECT_EQ(t.order(t0, three), (names{"a", "b", "c"}));
+    t.book.set_settings(balanced(address_balance::round_robin), {});
+    const std::string first = t.first(t0, three);
+    EXPECT_NE(t.first(t0, three), first);
+}
+
 }  // namespace
 }  // namespace hearth::core

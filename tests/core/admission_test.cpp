@@ -174,5 +174,40 @@ TEST(AdmissionTest, EveryExchangeIsAnsweredOnce) {
     }
 }
 
+TEST(AdmissionTest, MorePlacesLetInWhoIsHeld) {
+    admission subject(places(1), 1);
+    ASSERT_EQ(subject.ask(t0, name(0), normal).verdict, verdict::admitted);
+    ASSERT_EQ(subject.ask(t0, name(1), normal).verdict, verdict::held);
+    subject.set_rules(t0, places(2));
+    const auto next = subject.next(t0, always);
+    ASSERT_TRUE(next.has_value());
+    EXPECT_EQ(next->exchange, name(1));
+    EXPECT_EQ(next->answer.verdict, verdict::admitted);
+}
+
+TEST(AdmissionTest, SwitchedOffItLetsEverybodyIn) {
+    admission subject(places(1), 1);
+    ASSERT_EQ(subject.ask(t0, name(0), normal).verdict, verdict::admitted);
+    ASSERT_EQ(subject.ask(t0, name(1), normal).verdict, verdict::held);
+    subject.set_rules(t0, {});
+    EXPECT_TRUE(subject.next(t0, always).has_value());
+    EXPECT_EQ(subject.ask(t0, name(2), normal).verdict, verdict::admitted);
+    EXPECT_EQ(subject.limit(), std::nullopt);
+}
+
+TEST(AdmissionTest, ChangedRateGivesNoBurst) {
+    admission_rules rules;
+    rules.rate_limit = {.per_second = 1.0, .burst = 5, .max_wait = 0ms};
+    admission subject(rules, 1);
+    for (std::uint32_t i = 0; i < 5; ++i) {
+        ASSERT_EQ(subject.ask(t0, name(i), normal).verdict, verdict::admitted);
+    }
+    rules.rate_limit.per_second = 10.0;
+    subject.set_rules(t0, rules);
+    EXPECT_EQ(subject.ask(t0, name(6), normal).verdict, verdict::refused);
+    EXPECT_EQ(subject.ask(t0 + 100ms, name(7), normal).verdict, verdict::admitted);
+    EXPECT_EQ(subject.ask(t0 + 100ms, name(8), normal).verdict, verdict::refused);
+}
+
 }  // namespace
 }  // namespace hearth::core

@@ -194,5 +194,28 @@ TEST(BreakerTest, AlwaysComesBack) {
     }
 }
 
+TEST(BreakerTest, OtherRulesHoldFromThenOn) {
+    breaker subject(rules(), 1);
+    feed(subject, t0, failure, 9);
+    breaker_config stricter = rules();
+    stricter.min_volume = 5;
+    subject.set_rules(stricter);
+    feed(subject, t0, failure);
+    EXPECT_EQ(subject.state(t0), breaker_state::open);
+}
+
+TEST(BreakerTest, SwitchedOffItForgetsThatItWasOpen) {
+    breaker subject(rules(), 1);
+    feed(subject, t0, failure, 10);
+    ASSERT_EQ(subject.state(t0), breaker_state::open);
+    breaker_config off = rules();
+    off.enabled = false;
+    subject.set_rules(off);
+    subject.set_rules(rules());
+    EXPECT_EQ(subject.state(t0), breaker_state::closed);
+    feed(subject, t0, failure, 9);
+    EXPECT_EQ(subject.state(t0), breaker_state::closed) << "what it counted is gone, too";
+}
+
 }  // namespace
 }  // namespace hearth::core

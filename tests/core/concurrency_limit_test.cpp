@@ -121,5 +121,16 @@ TEST(ConcurrencyLimitTest, BoundsHold) {
     }
 }
 
+TEST(ConcurrencyLimitTest, OtherBoundsHoldAtOnce) {
+    concurrency_limit subject(rules(), 1);
+    concurrency_config narrow = rules();
+    narrow.max_limit = 7;
+    subject.set_rules(narrow);
+    EXPECT_EQ(subject.limit(), 7U);
+    narrow.min_limit = narrow.max_limit = 30;
+    subject.set_rules(narrow);
+    EXPECT_EQ(subject.limit(), 30U);
+}
+
 }  // namespace
 }  // namespace hearth::core

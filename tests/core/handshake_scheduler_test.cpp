@@ -244,5 +244,19 @@ TEST(HandshakeSchedulerTest, ThreadOfARemovedHandshakeIsFree) {
     EXPECT_FALSE(scheduler.wants_turn());
 }
 
+TEST(HandshakeSchedulerTest, LowerLimitHoldsBackHellosAndCutsNothing) {
+    handshake_scheduler scheduler = with_hellos(4, {.max_concurrent = 3});
+    for (int i = 0; i < 3; ++i) (void)run(scheduler);
+    scheduler.set_limits({.max_concurrent = 1});
+    EXPECT_EQ(scheduler.past_hello(), 3U);
+    EXPECT_TRUE(scheduler.is_within_limit());
+    EXPECT_FALSE(run(scheduler).is_valid());
+    for (std::uint32_t i = 0; i < 2; ++i) scheduler.remove(name(i));
+    EXPECT_FALSE(run(scheduler).is_valid()) << "one is still past its hello";
+    scheduler.remove(name(2));
+    EXPECT_EQ(run(scheduler), name(3));
+    EXPECT_EQ(scheduler.most_past_hello(), 3U);
+}
+
 }  // namespace
 }  // namespace hearth::core

@@ -8,7 +8,7 @@ namespace {
 limits with_origins(std::uint32_t leases, std::uint32_t total, std::uint32_t origins,
                     std::uint32_t limit = 10) {
     limits value(leases, total);
-    for (std::uint32_t i = 0; i < origins; ++i) value.add_origin(limit);
+    for (std::uint32_t i = 0; i < origins; ++i) value.add_origin(i, limit);
     return value;
 }
 
@@ -165,6 +165,45 @@ TEST(LimitsTest, UnderACeilingNothingIsAskedForAndUnusedLeasesGoBack) {
     EXPECT_TRUE(value.give_back());
     EXPECT_TRUE(value.give_back());
     EXPECT_FALSE(value.give_back()) << "the last one is used";
+}
+
+TEST(LimitsTest, LowerLimitOpensNothingUntilEnoughHasClosed) {
+    limits value = with_origins(100, 100, 1, 3);
+    for (int i = 0; i < 3; ++i) value.open(0);
+    value.set_limit(0, 1);
+    EXPECT_EQ(value.room(0), 0U);
+    EXPECT_EQ(value.beyond(0), 2U);
+    value.check_invariants();
+    value.close(0);
+    value.close(0);
+    EXPECT_FALSE(value.has_room(0));
+    EXPECT_EQ(value.beyond(0), 0U);
+    value.close(0);
+    EXPECT_EQ(value.room(0), 1U);
+    value.check_invariants();
+}
+
+TEST(LimitsTest, OwedLeasesAreNotUsedAgain) {
+    limits value = with_origins(3, 3, 1);
+    value.open(0);
+    value.open(0);
+    value.set_owed(2);
+    EXPECT_FALSE(value.has_lease());
+    EXPECT_EQ(value.pay(), 1U) << "the other one is in use";
+    EXPECT_EQ(value.owed(), 1U);
+    value.close(0);
+    EXPECT_FALSE(value.has_lease());
+    EXPECT_EQ(value.pay(), 1U);
+    EXPECT_EQ(value.held(), 1U);
+    value.check_invariants();
+}
+
+TEST(LimitsTest, PlaceOfARemovedOriginIsUsedAgain) {
+    limits value = with_origins(3, 3, 2, 5);
+    value.remove_origin(0);
+    value.add_origin(0, 7);
+    EXPECT_EQ(value.room(0), 7U);
+    EXPECT_EQ(value.bound(), 2U);
 }
 
 }  // namespace

@@ -45,5 +45,13 @@ TEST(LoadWatchTest, WhatIsNotMeasuredFades) {
     EXPECT_EQ(subject.load(t0 + 1h, 0.0), 0.0);
 }
 
+TEST(LoadWatchTest, OtherRulesJudgeWhatWasMeasured) {
+    load_watch subject{shed_config{.queue_delay = 10ms}};
+    for (int i = 0; i < 50; ++i) subject.on_queue_delay(t0, 15ms);
+    ASSERT_TRUE(subject.sheds(t0, sheddable, 0.0));
+    subject.set_rules({.queue_delay = 30ms});
+    EXPECT_FALSE(subject.sheds(t0, sheddable, 0.0));
+}
+
 }  // namespace
 }  // namespace hearth::core

@@ -33,5 +33,13 @@ TEST(TokenBucketTest, RateHoldsOverTime) {
     EXPECT_NEAR(taken, 3330, 2);
 }
 
+TEST(TokenBucketTest, DrainedBucketHasItsNextTokenAStepLater) {
+    token_bucket subject(10.0, 5);
+    subject.drain(t0);
+    EXPECT_FALSE(subject.take(t0));
+    EXPECT_TRUE(subject.take(t0 + 100ms));
+    EXPECT_FALSE(subject.take(t0 + 100ms));
+}
+
 }  // namespace
 }  // namespace hearth::core

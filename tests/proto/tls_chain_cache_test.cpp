@@ -157,5 +157,17 @@ TEST_F(TlsChainCacheTest, NothingIsRememberedWithoutVerification) {
     EXPECT_EQ(chains.size(), 0U);
 }
 
+TEST_F(TlsChainCacheTest, ShorterLifetimeForgetsWhatThereIs) {
+    const tls_settings settings = settings_for(chains);
+    EXPECT_TRUE(visit_once(settings).is_connected);
+    chains.set_lifetime(std::chrono::minutes(10));
+    EXPECT_EQ(chains.size(), 1U);
+    chains.set_lifetime(std::chrono::minutes(1));
+    EXPECT_EQ(chains.size(), 0U);
+    EXPECT_TRUE(visit_once(settings).is_connected);
+    EXPECT_TRUE(visit_once(settings).is_connected);
+    EXPECT_EQ(chains.hits(), 1U);
+}
+
 }  // namespace
 }  // namespace hearth::proto

@@ -55,5 +55,15 @@ TEST(TlsSessionCacheTest, LimitOfZeroKeepsNothing) {
     EXPECT_EQ(cache.count(*settings.profile, tls_session_key(settings)), 0U);
 }
 
+TEST(TlsSessionCacheTest, LowerLimitHoldsAsOthersCome) {
+    tls_session_cache cache(8);
+    tls_settings settings = settings_with();
+    settings.sessions = &cache;
+    stock_up(settings);
+    cache.set_limit(1);
+    stock_up(settings);
+    EXPECT_EQ(cache.count(*settings.profile, tls_session_key(settings)), 1U);
+}
+
 }  // namespace
 }  // namespace hearth::proto

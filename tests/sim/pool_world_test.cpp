@@ -58,6 +58,8 @@ TEST_F(PoolWorldTest, WorldsReachWhatTheyAreMadeToTest) {
     for (std::size_t i = 0; i < totals.closed.size(); ++i) {
         const auto reason = static_cast<close_reason>(i);
         if (reason == close_reason::peer || reason == close_reason::upgraded) continue;
+        // Nothing of these worlds is replaced, and no limit is lowered.
+        if (reason == close_reason::outdated || reason == close_reason::over_limit) continue;
         EXPECT_GT(totals.closed[i], 0U) << "reason " << i;
     }
     EXPECT_GT(totals.broken, 0U);

@@ -354,6 +354,8 @@ void world::check_close_reason(const action& a, const mirror_connection& c) {
             break;
         case close_reason::peer:
         case close_reason::upgraded:
+        case close_reason::outdated:    // nothing of this world is replaced
+        case close_reason::over_limit:  // nor is a limit lowered
         case close_reason::count_: break;
     }
     require(is_right, "the reason for closing is true");

@@ -78,6 +78,16 @@ tls_server_context::tls_server_context(const identity& server, const tls_server_
     if (!options.client_ca_pem.empty()) {
         require_client_certificate(context, options.client_ca_pem);
     }
+    if (!options.staple.empty()) {
+        SSL_CTX_set_tlsext_status_cb(
+            context, +[](SSL* ssl, void* text) {
+                const auto& staple = *static_cast<const std::string*>(text);
+                void* const copy = OPENSSL_memdup(staple.data(), staple.size());
+                SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(staple.size()));
+                return SSL_TLSEXT_ERR_OK;
+            });
+        SSL_CTX_set_tlsext_status_arg(context, &options_.staple);
+    }
     SSL_CTX_set_alpn_select_cb(
         context,
         [](SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,

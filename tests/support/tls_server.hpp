@@ -28,6 +28,7 @@ struct tls_server_options {
     std::size_t tickets = 2;  ///< TLS 1.3 tickets per handshake; 0: no tickets in any version.
     long ticket_lifetime_s = 7200;
     bool renews_tickets = false;   ///< A new ticket whenever one is used, also before TLS 1.3.
+    std::string staple = {};       ///< An OCSP response (DER) for those who ask; empty: none.
     std::string cipher_list = {};  ///< With a security level below the default, for old versions.
 };
 

@@ -193,5 +193,41 @@ TEST(ClientThreadsTest, ExchangesOutliveTheClient) {
     }
 }
 
+TEST(ClientThreadsTest, ConfigAndIdentityChangeDuringTheStorm) {
+    const targets where(4);
+    asio::thread_pool pool(2);
+    tally count;
+    client subject(where.settings());
+    std::atomic<bool> ends{false};
+    std::vector<std::thread> updaters;
+    for (std::uint32_t number = 0; number < 2; ++number) {
+        updaters.emplace_back([&, number] {
+            for (std::uint32_t round = 0; !ends; ++round) {
+                config next = subject.current_config();
+                next.pool.max_connections_per_origin = 1 + (round + number) % 6;
+                next.pool.max_connections = 6 + (round * 5 + number) % 30;
+                next.handshake.max_concurrent = 1 + round % 16;
+                next.tls.replace_within = 100ms;
+                if (round % 8 == 0) next.tls.profile = where.settings().tls.profile;
+                awaited<boost::system::error_code, std::string> told;
+                subject.async_update(next, told.handler());
+                EXPECT_FALSE(told.error()) << told.value();
+            }
+        });
+    }
+    storm(subject, pool, where, count);
+    EXPECT_TRUE(eventually([&] { return count.is_quiet(); }));
+    ends = true;
+    for (std::thread& one : updaters) one.join();
+    EXPECT_EQ(count.twice, 0U);
+    ASSERT_TRUE(eventually([&] { return subject.stats().in_flight == 0; }));
+    EXPECT_EQ(subject.stats().internal_errors, 0U);
+    const std::uint64_t most = subject.current_config().pool.max_connections;
+    EXPECT_TRUE(eventually([&] { return subject.stats().total().open <= most; }));
+    subject.drain();
+    EXPECT_EQ(subject.stats().total().open, 0U);
+    pool.join();
+}
+
 }  // namespace
 }  // namespace hearth::threads
