@@ -493,6 +493,31 @@ TEST(ShardDialTest, AddressThatRefusedIsNotTriedFirstAgain) {
               (std::vector<std::string>{"127.0.0.2", "127.0.0.1", "127.0.0.1", "127.0.0.1"}));
 }
 
+TEST(ShardDialTest, StatisticsTellOfEachAddress) {
+    testing::origin origin(plaintext());
+    many_addresses many;
+    config values = many.values({"127.0.0.2", "127.0.0.1"});
+    values.addresses.min_rest = 60s;
+    client subject(values);
+    const std::string port = std::to_string(origin.port());
+    EXPECT_EQ(subject.send(get("http://many.test:" + port + "/d/0")).status, 200U);
+    EXPECT_EQ(subject.send(get("http://127.0.0.1:" + port + "/d/0")).status, 200U);
+    const stats seen = subject.stats();
+    EXPECT_TRUE(seen.total().addresses.empty());
+    ASSERT_EQ(seen.origins.size(), 2U);
+    const bool is_first = seen.origins[0].origin.find("many.test") != std::string::npos;
+    const origin_stats& both = seen.origins[is_first ? 0 : 1];
+    ASSERT_EQ(both.addresses.size(), 2U);
+    EXPECT_EQ(both.addresses[0].address, "127.0.0.2");
+    EXPECT_EQ(both.addresses[0].failures, 1U);
+    EXPECT_TRUE(both.addresses[0].rests_until);
+    EXPECT_EQ(both.addresses[0].connections, 0U);
+    EXPECT_EQ(both.addresses[1].connections, 1U);
+    EXPECT_FALSE(both.addresses[1].rests_until);
+    EXPECT_TRUE(both.addresses[1].is_current);
+    EXPECT_EQ(seen.origins[is_first ? 1 : 0].addresses.size(), 1U) << "a literal is an address";
+}
+
 TEST(ShardDialTest, SilentAddressCostsOneDialItsDelay) {
     deaf_listener deaf(0);
     deaf.fill();

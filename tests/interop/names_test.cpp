@@ -219,7 +219,10 @@ TEST(NamesTest, ANameServerThatDiesLeavesWhatIsKnown) {
 
 // What an application sees of a machine with these files, one code per kind of resolver.
 int ask_the_system(std::uint16_t name_port) {
-    const unbound_server server({"api.corp.test. 30 IN A 127.0.0.2"}, {}, name_port);
+    const unbound_server server(
+        {"api.corp.test. 30 IN A 127.0.0.2", "dual.corp.test. 30 IN A 127.0.0.4",
+         "dual.corp.test. 30 IN AAAA 2001:db8::1"},
+        {}, name_port);
     testing::origin_options options;
     options.listen.tls = false;
     options.listen.bind_address = "0.0.0.0";
@@ -229,9 +232,16 @@ int ask_the_system(std::uint16_t name_port) {
         config values;
         values.io.threads = 1;
         values.dns.resolver = kind;
+        words tried;  // on the client's thread, while `send` waits
+        values.io.before_connect = [&](int, std::string_view peer) -> error_code {
+            tried.emplace_back(peer);
+            return {};
+        };
         client subject(values);
-        const std::pair<const char*, const char*> cases[] = {
-            {"api", "127.0.0.2"}, {"api.corp.test", "127.0.0.2"}, {"filed", "127.0.0.3"}};
+        const std::pair<const char*, const char*> cases[] = {{"api", "127.0.0.2"},
+                                                             {"api.corp.test", "127.0.0.2"},
+                                                             {"filed", "127.0.0.3"},
+                                                             {"dual", "127.0.0.4"}};
         for (const auto& [host, address] : cases) {
             request what;
             what.url = std::string("http://") + host + ":" + std::to_string(origin.port()) + "/d/0";
@@ -239,6 +249,9 @@ int ask_the_system(std::uint16_t name_port) {
             if (!result.connection.peer_address.starts_with(address)) return code;
             ++code;
         }
+        // A family that leads nowhere is not even tried (RFC 6724 6, rule 1).
+        if (tried.size() != std::size(cases)) return code;
+        ++code;
     }
     return 0;
 }
