@@ -109,6 +109,16 @@ options parse(int count, char** values) {
     return result;
 }
 
+// Every rule against overload off, as in a pool that has none.
+void remove_protection(hearth::config& config) {
+    config.overload.ration_dials = false;
+    config.overload.refuse_late = false;
+    config.overload.target.reset();
+    config.overload.schedule_handshakes = false;
+    config.overload.keep_dials = false;
+    config.pool.on_cancel = hearth::cancel_policy::close;
+}
+
 hearth::config make_config(const options& given) {
     const std::uint32_t possible = bench::raise_descriptor_limit();
     const std::uint64_t wanted = given.idle != 0 ? given.idle + 1 : given.concurrency;
@@ -127,16 +137,6 @@ hearth::config make_config(const options& given) {
         hearth::tls_profile::make({.ca_file = given.ca, .session_resumption = given.resumes});
     if (!given.is_protected) remove_protection(config);
     return config;
-}
-
-// Every rule against overload off, as in a pool that has none.
-void remove_protection(hearth::config& config) {
-    config.overload = {.ration_dials = false,
-                       .refuse_late = false,
-                       .target = {},
-                       .keep_dials = false,
-                       .schedule_handshakes = false};
-    config.pool.on_cancel = hearth::cancel_policy::close;
 }
 
 bool is_success(unsigned status) { return status >= 200 && status < 300; }
