@@ -64,8 +64,8 @@ def calm(args, say):
     requests, rounds = (500, 1) if args.smoke else (100_000, 5)
     nginx = Nginx(args.origin_cpu)
     program = os.path.join(args.build, "bench/hearth_load")
-    every = {"on": clients.LoadClient("on", [program, "--deadline-ms", "1000"]),
-             "off": clients.LoadClient("off", [program, "--deadline-ms", "1000", "--unprotected"])}
+    every = {"on": clients.LoadClient("on", [program, "--deadline-ms", "60000"]),
+             "off": clients.LoadClient("off", [program, "--deadline-ms", "60000", "--unprotected"])}
     found = {}
     try:
         for concurrency in (1, 16):

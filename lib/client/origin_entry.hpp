@@ -27,6 +27,8 @@ struct origin_entry {
     phase dial_phase = phase::none;
     std::uint32_t dialing = 0;           // links that are not ready yet
     phase dialing_phase = phase::queue;  // how far the furthest of them is
+    std::string queue_text;              // what waits for it, as a sentence, and as of when
+    base::time_point queue_text_at;
     std::uint64_t stale_retries = 0;
     base::time_point used_at{};             // interned last
     base::heap_handle in_use = 0;           // its place among all by that

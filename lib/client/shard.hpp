@@ -324,8 +324,8 @@ private:
     void on_exchange_time(exchange_id id);
     [[nodiscard]] bool has_written(live_exchange& x);
     [[nodiscard]] phase phase_of(const live_exchange& x) const;
-    [[nodiscard]] std::string waiting_detail(const live_exchange& x) const;
-    [[nodiscard]] std::string missed_detail(const live_exchange& x, base::duration least) const;
+    [[nodiscard]] std::string waiting_detail(const live_exchange& x);
+    [[nodiscard]] std::string missed_detail(const live_exchange& x, base::duration least);
 
     [[noreturn]] static void throw_wrong_process();
 

@@ -406,20 +406,40 @@ phase shard::phase_of(const live_exchange& x) const {
 }
 
 /// Why a waiter is waiting, in numbers.
-std::string shard::waiting_detail(const live_exchange& x) const {
-    const origin_stats s = core_.stats(now_, x.origin);
-    const char* const limit =
-        core_.lacks_descriptors() ? "No file descriptor is left for more connections. " : "";
-    return limit + ("The exchange waited " + text_of(now_ - x.started)) + " for a connection; " +
-           std::to_string(s.waiting) + " exchanges wait for this origin, which has " +
-           std::to_string(s.open) + " connections (" + std::to_string(s.idle) + " idle) and " +
-           std::to_string(s.dialing + s.handshaking) + " being dialled.";
+/// Of many that fail together, which happens when there is least time for it, all say how long they
+/// waited, and what else waits is looked up once in a millisecond.
+std::string shard::waiting_detail(const live_exchange& x) {
+    origin_entry& origin = origins_[x.origin.index];
+    if (origin.queue_text.empty() || now_ - origin.queue_text_at >= std::chrono::milliseconds(1)) {
+        const origin_stats s = core_.stats(now_, x.origin);
+        origin.queue_text = std::to_string(s.waiting) +
+                            " exchanges wait for this origin, which has " + std::to_string(s.open) +
+                            " connections (" + std::to_string(s.idle) + " idle) and " +
+                            std::to_string(s.dialing + s.handshaking) + " being dialled.";
+        origin.queue_text_at = now_;
+    }
+    std::string text;
+    text.reserve(240);
+    if (core_.lacks_descriptors()) text += "No file descriptor is left for more connections. ";
+    text += "The exchange waited ";
+    text += text_of(now_ - x.started);
+    text += " for a connection; ";
+    text += origin.queue_text;
+    return text;
 }
 
-std::string shard::missed_detail(const live_exchange& x, base::duration least) const {
-    return "The deadline is " + text_of(x.deadline - now_) + " away; the quickest answers of " +
-           origins_[x.origin.index].name + " took " + text_of(least) + " of late. " +
-           waiting_detail(x);
+std::string shard::missed_detail(const live_exchange& x, base::duration least) {
+    std::string text;
+    text.reserve(400);
+    text += "The deadline is ";
+    text += text_of(x.deadline - now_);
+    text += " away; the quickest answers of ";
+    text += origins_[x.origin.index].name;
+    text += " took ";
+    text += text_of(least);
+    text += " of late. ";
+    text += waiting_detail(x);
+    return text;
 }
 
 void shard::describe_failure(live_exchange& x, error_code error, std::string detail) {
