@@ -22,8 +22,9 @@ public:
     timer(const boost::asio::any_io_executor& executor, std::weak_ptr<timer_listener> listener)
         : timer_(executor), listener_(std::move(listener)) {}
 
-    /// Fires at `when` or earlier, once; `never` arms nothing.
+    /// Fires at `when` or earlier, once. With `never` nothing keeps its executor's context running.
     void arm(base::time_point when) {
+        if (when == base::never && armed_for_ != base::never) cancel();
         if (when >= armed_for_) return;
         armed_for_ = when;
         timer_.expires_at(when);

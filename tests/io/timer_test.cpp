@@ -65,6 +65,21 @@ TEST(TimerTest, NeverArmsNothing) {
     EXPECT_EQ(listener->fired, 0);
 }
 
+// A caller's context runs until there is nothing left to do.
+TEST(TimerTest, NeverEndsTheWaitForAnEarlierTime) {
+    boost::asio::io_context context;
+    const auto listener = std::make_shared<counting>();
+    timer subject(context.get_executor(), listener);
+    subject.arm(now() + 24h);
+    subject.arm(base::never);
+    context.run();
+    EXPECT_EQ(listener->fired, 0);
+    subject.arm(now());
+    context.restart();
+    context.run();
+    EXPECT_EQ(listener->fired, 1);
+}
+
 TEST(TimerTest, CancelledTimerDoesNotFireAndCanBeArmedAgain) {
     boost::asio::io_context context;
     const auto listener = std::make_shared<counting>();
