@@ -163,7 +163,8 @@ TEST(ShardVerifyTest, AnswerAfterTheClientIsOfNoUse) {
     question.second.accept();
 }
 
-TEST(ShardVerifyTest, AnswersFromManyThreadsReachTheirHandshakes) {
+/// Forty exchanges whose handshakes are each judged by a thread of its own.
+void judge_by_many_threads(std::uint32_t handshake_threads) {
     testing::origin origin;
     tls_options options;
     options.ca_pem = origin.ca_pem();
@@ -178,6 +179,7 @@ TEST(ShardVerifyTest, AnswersFromManyThreadsReachTheirHandshakes) {
     };
     config values;
     values.io.threads = 2;
+    values.handshake.threads = handshake_threads;
     values.tls.profile = tls_profile::make(options);
     client subject(values);
     std::vector<awaited_response> calls;
@@ -188,6 +190,10 @@ TEST(ShardVerifyTest, AnswersFromManyThreadsReachTheirHandshakes) {
     EXPECT_GE(threads.size(), 2U);
     for (std::thread& one : threads) one.join();
 }
+
+TEST(ShardVerifyTest, AnswersFromManyThreadsReachTheirHandshakes) { judge_by_many_threads(0); }
+
+TEST(ShardVerifyTest, AnswersReachHandshakesOnThreadsOfTheirOwn) { judge_by_many_threads(2); }
 
 }  // namespace
 }  // namespace hearth
