@@ -183,9 +183,10 @@ void client_state::publish(std::shared_ptr<const config> values, std::unique_loc
     if (lender_) debts = lender_->set_limit(values->pool.max_connections);
     const std::uint64_t number = ++changes_;
     lock.unlock();  // what a shard does in a turn of this very thread may come here again
-    for (std::size_t i = 0; i < shards_.size(); ++i) {
-        shards_[i]->submit_late([s = shards_[i].get(), applied, values, number, debt = debts[i]] {
-            s->change(*values, number, debt);
+    auto debt = debts.begin();
+    for (const auto& one : shards_) {
+        one->submit_late([s = one.get(), applied, values, number, owed = *debt++] {
+            s->change(*values, number, owed);
             if (applied) applied(*s);
         });
     }
