@@ -36,12 +36,13 @@ void handshake_workers::work(const std::shared_ptr<shared_state>& state) {
 }
 
 void handshake_workers::post(job work) {
+    const auto state = state_;  // the job may be quick, and end all this
     {
-        const std::lock_guard lock(state_->mutex);
-        if (state_->is_stopped) return;
-        state_->jobs.push_back(std::move(work));
+        const std::lock_guard lock(state->mutex);
+        if (state->is_stopped) return;
+        state->jobs.push_back(std::move(work));
     }
-    state_->changed.notify_one();
+    state->changed.notify_one();
 }
 
 void handshake_workers::stop() {
