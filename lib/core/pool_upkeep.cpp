@@ -417,6 +417,7 @@ void implementation::shut_down(time_point now) {
     tables_.connections.for_each([this](connection_id, connection_record& connection) {
         close(connection, close_reason::client_closed);
     });
+    advance(now);  // what was due all the same finds nothing left to end
     settle();
 }
 

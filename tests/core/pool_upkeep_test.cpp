@@ -667,6 +667,21 @@ TEST(PoolUpkeepTest, ShutDownClosesEverythingAndForgetsWaiters) {
     EXPECT_EQ(h.stats(origin).opened, h.stats(origin).closed);
 }
 
+TEST(PoolUpkeepTest, ShutDownLeavesNothingThatIsDue) {
+    pool_harness h(steady_settings());
+    const origin_id origin = h.add_origin();
+    (void)make_busy(h, origin, 1);
+    (void)h.acquire(origin);
+    h.fail_dial(h.last(kind::dial).connection, dial_failure::descriptor_limit);
+    ASSERT_NE(h.pool.next_deadline(), base::never);
+    h.now = h.pool.next_deadline();  // of the ceiling, and the timer is late
+    (void)h.take();
+    h.pool.shut_down(h.now);
+    h.drain_actions();
+    EXPECT_EQ(h.count(kind::dial), 0U);
+    EXPECT_GT(h.pool.next_deadline(), h.now);
+}
+
 // Connections kept ready.
 
 struct refilled {
