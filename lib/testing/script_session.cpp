@@ -10,6 +10,7 @@ namespace {
 
 // What is recorded per connection, and what is kept for steps that expect.
 constexpr std::size_t max_recorded_bytes = std::size_t{1} << 20U;
+constexpr std::size_t max_recorded_connections = 4096;
 
 }  // namespace
 
@@ -17,6 +18,7 @@ void recorder::add(std::uint64_t connection, std::string_view bytes) {
     const std::lock_guard lock(mutex_);
     std::string& text = received_[connection];
     text.append(bytes.substr(0, max_recorded_bytes - text.size()));
+    if (received_.size() > max_recorded_connections) received_.erase(received_.begin());
 }
 
 std::string recorder::of(std::uint64_t connection) const {

@@ -19,7 +19,7 @@
 HEARTH_BEGIN_NAMESPACE
 namespace testing::internal {
 
-/// What arrived, by connection. Any thread.
+/// What arrived, by connection, of those that began last. Any thread.
 class recorder {
 public:
     void add(std::uint64_t connection, std::string_view bytes);

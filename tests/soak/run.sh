@@ -1,11 +1,13 @@
 #!/bin/bash
-# Soak: bash tests/soak/run.sh [SECONDS [release|asan|tsan [SEED]]]; an hour each before a release.
+# Soak: bash tests/soak/run.sh [SECONDS [release|asan|tsan [SEED [RATE]]]]; an hour each before a
+# release. RATE is operations a second at most; without it, as many as come to an end.
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../../.ci/setup.sh"
 cd "$hearth_root" || exit 1
 seconds=${1:-60}
 kind=${2:-release}
 seed=${3:-1}
+rate=${4:-0}
 runner=()
 case $kind in
     release) dir=build && hearth_configure build ;;
@@ -26,4 +28,4 @@ hearth_build "$dir" tests/soak/hearth_soak || exit 1
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:quarantine_size_mb=32
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$hearth_root/tests/threads/tsan.supp
-"${runner[@]}" "$dir/tests/soak/hearth_soak" "$seconds" "$seed"
+"${runner[@]}" "$dir/tests/soak/hearth_soak" "$seconds" "$seed" "$rate"

@@ -23,6 +23,14 @@ TEST(ScriptSessionTest, TheRecorderKeepsTheFirstMebibyteOfEachConnection) {
     EXPECT_EQ(record.of(4).size(), std::size_t{1} << 20U);
 }
 
+TEST(ScriptSessionTest, TheRecorderForgetsTheOldestOfManyConnections) {
+    recorder record;
+    for (std::uint64_t i = 0; i <= 4096; ++i) record.add(i, "abc");
+    EXPECT_EQ(record.of(0), "");
+    EXPECT_EQ(record.of(1), "abc");
+    EXPECT_EQ(record.of(4096), "abc");
+}
+
 TEST(ScriptSessionTest, RequestsThatArriveTogetherAreTakenOneByOne) {
     recorder record;
     server listening({.tls = false}, [&](connection& owner) {

@@ -88,7 +88,7 @@ public:
     [[nodiscard]] const std::string& ca_pem() const noexcept;
     /// `requests` counts what `expect_request` has read.
     [[nodiscard]] origin_counters counters() const;
-    /// What arrived on that connection so far (after TLS), up to its first MiB.
+    /// What arrived on that connection so far (after TLS): its first MiB, of the last 4096 ones.
     [[nodiscard]] std::string received(std::uint64_t connection) const;
 
     void stop();
