@@ -178,6 +178,8 @@ private:
         values.dns.servers = {name_.server()};
         values.dns.min_ttl = 1s;
         values.dns.negative_ttl = 1s;
+        // Each rotation of trust is a set of origins more; soon as many as are remembered.
+        values.pool.max_origins = 256;
         values.timeouts.first_byte = 2s;
         values.timeouts.body_idle = 2s;
         values.timeouts.queue = 5s;
