@@ -170,9 +170,6 @@ void origin_pool::check_invariants(const record_tables& tables, std::uint32_t or
     HEARTH_ASSERT(leaving_ <= ready());
     check_queue(tables, origin, ordinary_, false);
     check_queue(tables, origin, fresh_, true);
-    // Whoever could be served has been.
-    HEARTH_ASSERT(ordinary_.empty() || pick(false) == no_index);
-    HEARTH_ASSERT(fresh_.empty() || unused_.empty());
 }
 
 void origin_pool::check_list(const record_tables& tables, std::uint32_t origin,

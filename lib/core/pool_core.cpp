@@ -58,7 +58,9 @@ void implementation::acquire(time_point now, const acquire_params& params) {
         exchange->is_answered = params.is_reservation;
         exchange->deadline = params.deadline;
         const bool fresh = params.fresh_connection && !is_fresh_out_of_reach(*origin);
-        std::uint32_t picked = origin->pool.pick(fresh, ideal_streams());
+        const bool has_crowd = is_crowded(*origin);
+        if (has_crowd) origin->crowded_at = now_;
+        std::uint32_t picked = has_crowd ? no_index : origin->pool.pick(fresh, ideal_streams());
         if (picked != no_index && tables_.connections.at(picked).id == params.avoid) {
             picked = origin->pool.pick_besides(tables_, picked);
         }
@@ -90,7 +92,7 @@ bool implementation::may_wait(const origin_record& origin, bool fresh) const {
     const std::uint64_t covered =
         std::uint64_t{origin.pool.coming()} * origin.exchanges_per_connection;
     if (origin.pool.waiters() < covered + settings_.pool.max_waiters) return true;
-    if (dial_hold(origin) > now_) return false;
+    if (dial_hold(origin) > now_ || is_crowded(origin)) return false;
     const bool has_room = limits_.has_room(origin.id.index) || room_to_make(origin) != 0 ||
                           (fresh && origin.pool.idle_used() != 0);
     // "Full" is said only when no other shard can have a lease to give.
@@ -125,7 +127,11 @@ void implementation::assign(connection_record& connection, std::uint32_t index) 
     exchange.connection = connection.id.index;
     exchange.since = now_;
     ++origin.exchanges;
-    if (!exchange.is_answered) origin.answers.on_assigned(now_);
+    if (!exchange.is_answered) {
+        origin.answers.on_assigned(now_);
+        exchange.is_asking = true;
+        ++origin.asking;
+    }
     origin.used.note(now_, origin.pool.in_use());
     emit({.kind = action_kind::assign,
           .connection = connection.id,
@@ -202,7 +208,9 @@ void implementation::cancel_assigned(time_point now, connection_id connection_na
         return;
     }
     if (!exchange->is_answered) {
-        origin_of(*connection).answers.on_missed(now_, now_ - exchange->since);
+        origin_record& origin = origin_of(*connection);
+        origin.answers.on_missed(now_, now_ - exchange->since);
+        end_asking(origin, *exchange, true);
     }
     if (connection->is_multiplexed) {
         cancel_stream(*connection, exchange_name.index, facts.request_complete);
@@ -283,8 +291,9 @@ void implementation::on_exchange_done(time_point now, connection_id connection_n
 
 void implementation::detach(connection_record& connection, std::uint32_t index) {
     connection.assigned.remove(index, tables_.exchange_links());
-    if (connection.is_multiplexed &&
-        tables_.exchanges.at(index).state == exchange_state::cancelled) {
+    exchange_record& exchange = tables_.exchanges.at(index);
+    end_asking(origin_of(connection), exchange, true);
+    if (connection.is_multiplexed && exchange.state == exchange_state::cancelled) {
         --connection.silent;
     }
     tables_.exchanges.close(index);

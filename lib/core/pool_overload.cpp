@@ -23,6 +23,10 @@ constexpr duration connect_cost = 50us;
 constexpr std::uint32_t tried_all_the_same = 16;
 // A waiter that was tried too early is looked at again after this at the least.
 constexpr duration shortest_look = 1ms;
+// An overloaded origin is asked by so many at once in any case.
+constexpr std::uint32_t fewest_asking = 16;
+// After that long without a waiter for whom it mattered, what was learned may be wrong.
+constexpr duration crowd_memory = 2s;
 
 }  // namespace
 
@@ -31,6 +35,7 @@ void implementation::note_answer(connection_record& connection, exchange_record&
     if (std::exchange(exchange.is_answered, true)) return;
     if (exchange.state != exchange_state::assigned) return;
     origin_record& origin = origin_of(connection);
+    end_asking(origin, exchange, false);
     ++origin.answered;
     if (std::exchange(origin.has_to_prove_itself, false)) origin.backoff.on_success();
     if (!std::exchange(connection.has_served, true) && connection.is_handshake_complete) {
@@ -77,6 +82,10 @@ bool implementation::is_refused(origin_record& origin, time_point deadline) {
 std::uint32_t implementation::next_waiter(origin_record& origin, bool has_carried) {
     if (origin.pool.waiters() == 0) return no_index;
     watch_queue(origin);
+    if (is_crowded(origin)) {
+        origin.crowded_at = now_;
+        return no_index;
+    }
     const bool newest_first =
         settings_.overload.target && (origin.queue.is_overloaded() || origin.is_rationed);
     for (;;) {
@@ -95,9 +104,69 @@ void implementation::watch_queue(origin_record& origin) {
     const duration interval = settings_.overload.interval;
     const time_point oldest = tables_.exchanges.at(origin.pool.first_waiter(tables_)).since;
     origin.queue.look(now_, oldest, origin.lost_waiters, *target, interval);
+    watch_crowd(origin);
     // The last one is never shed: whatever comes free is his.
     if (origin.pool.waiters() > 1 && origin.queue.sheds(now_, interval)) {
         fail_waiter(origin.pool.first_waiter(tables_), wait_failure::shed);
+    }
+}
+
+// Where calls wait for the CPU, ours or the origin's, a pool that sends whatever it has a
+// connection for, and dials when it has none, has ever more of them under way, each for longer,
+// until no answer comes in time. So once answers take a quarter of what waiters have, it is learned
+// how many the origin can be asked at once without a queue, or with one in which they take no
+// longer (`concurrency_limit`): who waits for that is served in the order for overload, and nobody
+// is dialled for. Misses alone are no sign of it: an origin that stands still for a moment is asked
+// as before, see `ration`. Not with HTTP/2, where an exchange costs no connection.
+void implementation::watch_crowd(origin_record& origin) {
+    const exchange_record& newest =
+        tables_.exchanges.at(origin.pool.last_waiter_for(tables_, false));
+    const duration typical = origin.answers.typical();
+    if (newest.deadline == base::never || origin.is_multiplexed) return;
+    const duration long_answer = (newest.deadline - newest.since) / 4;
+    if (origin.useful || !origin.queue.is_overloaded() || typical < long_answer) return;
+    const concurrency_config rules{.enabled = true,
+                                   .initial_limit = std::max(origin.asking, fewest_asking),
+                                   .min_limit = fewest_asking,
+                                   .max_limit = no_index};
+    const concurrency_limit::pace quickly{
+        .measure_every = 1s, .growth = 0.5, .crowded = typical, .tolerated = long_answer};
+    origin.useful = std::make_unique<concurrency_limit>(rules, random_.next(), quickly);
+    origin.crowded_at = now_;
+}
+
+// Whether more exchanges under way would only make each take longer.
+bool implementation::is_crowded(const origin_record& origin) const {
+    return origin.useful && origin.pool.waiters() != 0 && !is_draining_ &&
+           !origin.is_multiplexed && origin.asking >= origin.useful->limit();
+}
+
+// An exchange has its answer, or will not be waited for any longer.
+void implementation::end_asking(origin_record& origin, exchange_record& exchange, bool in_vain) {
+    if (!std::exchange(exchange.is_asking, false)) return;
+    HEARTH_ASSERT(origin.asking != 0);
+    if (origin.useful) {
+        const time_point asked = exchange.since;
+        in_vain ? origin.useful->on_miss(now_, asked, origin.asking)
+                : origin.useful->on_sample(now_, asked, now_ - asked, origin.asking);
+        if (now_ - origin.crowded_at > crowd_memory) origin.useful.reset();
+        touch(origin);
+    }
+    --origin.asking;
+}
+
+// Gives what rests to those that had to wait though it was there.
+void implementation::serve_waiters(origin_record& origin) {
+    while (origin.pool.waiters() != 0 && !is_crowded(origin)) {
+        const std::uint32_t picked = origin.pool.pick(false, ideal_streams());
+        if (picked == no_index) return;
+        connection_record& connection = tables_.connections.at(picked);
+        const bool is_used = connection.has_carried && !is_fresh_out_of_reach(origin);
+        const std::uint32_t index = next_waiter(origin, is_used);
+        if (index == no_index) return;
+        origin.pool.dequeue(tables_, index);
+        deadlines_.remove(tables_.exchanges.at(index).timer);
+        assign(connection, index);
     }
 }
 

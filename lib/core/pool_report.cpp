@@ -41,6 +41,12 @@ void implementation::check_invariants() const {
     origins_.for_each([&](origin_id id, const origin_record& origin) {
         const origin_pool& pool = origin.pool;
         pool.check_invariants(tables_, id.index);
+        // Whoever could be served has been.
+        if (!is_crowded(origin)) {
+            const bool has_fresh = pool.pick(true, no_index) != no_index;
+            HEARTH_ASSERT(pool.waiters() == pool.fresh_waiters() || pool.pick(false) == no_index);
+            HEARTH_ASSERT(pool.fresh_waiters() == 0 || !has_fresh);
+        }
         waiting += pool.waiters();
         idle += pool.count(connection_state::idle);
         const std::uint32_t exist =

@@ -19,6 +19,7 @@
 #include "base/ring.hpp"
 #include "core/answer_history.hpp"
 #include "core/backoff.hpp"
+#include "core/concurrency_limit.hpp"
 #include "core/dial_ration.hpp"
 #include "core/handshake_scheduler.hpp"
 #include "core/idle_lesson.hpp"
@@ -56,6 +57,7 @@ struct origin_record {
     origin_pool pool;
     std::uint64_t exchanges = 0;  ///< Ever assigned.
     std::uint64_t answered = 0;   ///< Of these, to a live caller.
+    std::uint32_t asking = 0;     ///< Live exchanges on connections, without an answer.
     bool is_touched = false;
     bool is_rationed = false;  ///< It answers nobody in time, and somebody waits.
     recent_peak used;          ///< Connections that carry exchanges.
@@ -66,6 +68,8 @@ struct origin_record {
     dial_ration ration;
     dial_ration refill;  ///< Of dials nobody waits for.
     queue_watch queue;
+    std::unique_ptr<concurrency_limit> useful;  ///< Set: how many may ask at once.
+    time_point crowded_at{};                    ///< When that last kept a waiter waiting.
     idle_lesson idle_closes;
     std::uint64_t lost_waiters = 0;              ///< That ran out of time.
     std::uint32_t late_ones = 0;                 ///< Exchanges that could not be answered in time.
@@ -216,6 +220,10 @@ private:
     [[nodiscard]] bool is_late(const origin_record& origin, time_point deadline) const;
     [[nodiscard]] bool is_refused(origin_record& origin, time_point deadline);
     void watch_queue(origin_record& origin);
+    void watch_crowd(origin_record& origin);
+    [[nodiscard]] bool is_crowded(const origin_record& origin) const;
+    void end_asking(origin_record& origin, exchange_record& exchange, bool in_vain);
+    void serve_waiters(origin_record& origin);
     void arm_waiter(std::uint32_t exchange);
     void on_waiter_due(std::uint32_t exchange);
     void note_answer(connection_record& connection, exchange_record& exchange);

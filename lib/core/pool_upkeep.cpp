@@ -123,6 +123,7 @@ void implementation::settle() {
 // Computes anew what an origin wants, and when to look at it again.
 void implementation::balance(origin_record& origin) {
     fail_impatient(origin);
+    serve_waiters(origin);
     end_warm_ups(origin, wait_failure::none);
     if (is_draining_) wind_down(origin);
     ration(origin);
@@ -160,6 +161,7 @@ std::uint32_t implementation::connections_needed(const origin_record& origin) co
 
 // Of these, how many no dial in progress will bring.
 std::uint32_t implementation::uncovered(const origin_record& origin) const {
+    if (is_crowded(origin)) return 0;
     const std::uint32_t needed = connections_needed(origin);
     if (!origin.is_protocol_known) return std::min(needed, 1U);  // a probe may hang, see dial_hold
     return needed > origin.pool.coming() ? needed - origin.pool.coming() : 0;

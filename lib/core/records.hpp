@@ -105,6 +105,7 @@ struct exchange_record {
     exchange_state state = exchange_state::absent;
     bool wants_fresh = false;
     bool is_answered = false;  ///< The first octet of its response is here.
+    bool is_asking = false;    ///< It is on a connection, alive, and has no answer.
     std::uint32_t origin = no_index;
     std::uint32_t connection = no_index;
     base::list_links links;

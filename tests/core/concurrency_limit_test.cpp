@@ -132,5 +132,47 @@ TEST(ConcurrencyLimitTest, OtherBoundsHoldAtOnce) {
     EXPECT_EQ(subject.limit(), 30U);
 }
 
+// As the pool uses it once too many were under way.
+concurrency_limit crowded_limit(std::uint32_t initial, base::duration took) {
+    concurrency_config values = rules();
+    values.initial_limit = initial;
+    values.max_limit = 10'000;
+    return {values, 1, {.measure_every = 1s, .growth = 0.5, .crowded = took, .tolerated = 15ms}};
+}
+
+TEST(ConcurrencyLimitTest, CrowdIsBroughtDownWithinASecond) {
+    concurrency_limit subject = crowded_limit(800, 400ms);
+    origin_model origin{20, 10ms};
+    (void)origin.run(subject, t0, 1500ms, 4000);
+    const auto after = origin.run(subject, t0 + 1500ms, 10s, 4000);
+    EXPECT_GE(static_cast<double>(after.answered), 0.9 * 2000 * 10);
+    EXPECT_LE(after.longest_wait, 25ms);
+}
+
+// An origin that takes long for each, not because of many: the limit does not hold it down.
+TEST(ConcurrencyLimitTest, SlowOriginIsNoCrowd) {
+    concurrency_limit subject = crowded_limit(100, 200ms);
+    origin_model origin{1000, 200ms};
+    (void)origin.run(subject, t0, 5s, 4000);
+    const auto after = origin.run(subject, t0 + 5s, 10s, 4000);
+    EXPECT_GE(static_cast<double>(after.answered), 0.9 * 4000 * 10);
+}
+
+TEST(ConcurrencyLimitTest, MissesLowerTheLimitAndAnswersRaiseItAgain) {
+    concurrency_limit subject = crowded_limit(800, 50ms);
+    base::time_point now = t0;
+    const auto pass = [&](base::duration length, bool is_answered) {
+        for (const base::time_point end = now + length; now < end; now += 1ms) {
+            is_answered ? subject.on_sample(now, now - 5ms, 5ms, subject.limit())
+                        : subject.on_miss(now, now - 50ms, subject.limit());
+        }
+    };
+    pass(1s, false);
+    const std::uint32_t low = subject.limit();
+    EXPECT_LE(low, 100U);
+    pass(1s, true);
+    EXPECT_GE(subject.limit(), 4 * low);
+}
+
 }  // namespace
 }  // namespace hearth::core

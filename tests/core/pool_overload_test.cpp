@@ -1,4 +1,6 @@
 // Overload: rationed dials, exchanges that would be late, and who is served when not all can be.
+#include <deque>
+
 #include "core/pool_core.hpp"
 #include "core/pool_harness.hpp"
 
@@ -396,6 +398,108 @@ TEST(PoolOverloadTest, SilentOriginServesTheNewestFirst) {
     for (int i = 0; i < 20; ++i) newest = h.acquire(origin);
     h.finish_dial(h.last(kind::dial).connection);
     EXPECT_EQ(h.last(kind::assign).exchange, newest);
+}
+
+// An origin that answers a call each millisecond, in the order they came, 20 ms later: it has use
+// for some 20 at once.
+class one_worker {
+public:
+    explicit one_worker(const pool_settings& settings)
+        : h(settings, 100'000), origin_(h.add_origin()) {}
+
+    /// A call each `interval`, each with 200 ms: answered in time in the second half.
+    int run(duration length, duration interval) {
+        const time_point begin = h.now;
+        const time_point end = begin + length;
+        for (time_point next = begin; next < end; next += interval) {
+            go_on(next);
+            const exchange_id call = h.acquire(origin_, next + 200ms);
+            callers_.push_back({next + 200ms, call});
+            look();
+        }
+        int in_time = 0;
+        for (const time_point when : answered_) in_time += when >= begin + length / 2 ? 1 : 0;
+        return in_time;
+    }
+    [[nodiscard]] std::uint64_t opened() const { return h.stats(origin_).opened; }
+
+private:
+    struct caller {
+        time_point deadline;
+        exchange_id call;
+    };
+    struct asked {
+        time_point answered;
+        busy which;
+        bool is_alive = true;
+    };
+
+    // What the pool did: dials succeed at once.
+    void look() {
+        for (bool more = true; more;) {
+            more = false;
+            for (const action& a : h.take()) {
+                if (a.kind == kind::dial) h.finish_dial(a.connection), more = true;
+                if (a.kind != kind::assign) continue;
+                free_ = std::max(free_ + 1ms, h.now + 20ms);
+                asked_.push_back({free_, {a.connection, a.exchange}});
+            }
+        }
+    }
+    void go_on(time_point until) {
+        for (;;) {
+            const time_point answer = asked_.empty() ? base::never : asked_.front().answered;
+            const time_point deadline = callers_.empty() ? base::never : callers_.front().deadline;
+            if (std::min(answer, deadline) > until) break;
+            h.wait(std::max(std::min(answer, deadline) - h.now, duration::zero()));
+            if (answer <= deadline) {
+                const asked one = asked_.front();
+                asked_.pop_front();
+                if (one.is_alive) answered_.push_back(h.now);
+                h.done(one.which.connection, one.which.exchange);
+            } else {
+                leave(callers_.front().call);
+                callers_.pop_front();
+            }
+            look();
+        }
+        h.wait(until - h.now);
+        look();
+    }
+    void leave(exchange_id call) {
+        for (asked& one : asked_) {
+            if (one.which.exchange != call) continue;
+            one.is_alive = false;
+            h.cancel_assigned(one.which.connection, call);
+        }
+    }
+
+    pool_harness h;
+    const origin_id origin_;
+    std::deque<caller> callers_;
+    std::deque<asked> asked_;
+    std::vector<time_point> answered_;
+    time_point free_ = t0;
+};
+
+TEST(PoolOverloadTest, OverloadedOriginIsAskedByNoMoreThanItAnswersInTime) {
+    one_worker origin(roomy_settings());
+    EXPECT_GE(origin.run(10s, 700us), 4500) << "of 5000 that it can answer";
+    const std::uint64_t opened = origin.opened();
+    EXPECT_GE(origin.run(10s, 700us), 4500);
+    EXPECT_EQ(origin.opened(), opened) << "more connections are of no use";
+}
+
+TEST(PoolOverloadTest, WithoutTargetAnOverloadedOriginIsAskedByAll) {
+    pool_settings settings = roomy_settings();
+    settings.overload.target.reset();
+    one_worker origin(settings);
+    EXPECT_LE(origin.run(10s, 700us), 1000);
+}
+
+TEST(PoolOverloadTest, OriginThatKeepsUpIsAskedByAllThatCome) {
+    one_worker origin(roomy_settings());
+    EXPECT_EQ(origin.run(4s, 1100us), 1818) << "all";
 }
 
 }  // namespace
