@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "io/file_send.hpp"
+
 namespace hearth::io {
 namespace {
 
@@ -86,7 +88,9 @@ void connection_driver::on_attempt_ready(attempt_state& state) {
     sockets_->end_wait();
     int code = 0;
     socklen_t size = sizeof code;
-    if (::getsockopt(state.socket.descriptor, SOL_SOCKET, SO_ERROR, &code, &size) != 0) {
+    // What failed is not only writable.
+    if (state.socket.ready.ending &&
+        ::getsockopt(state.socket.descriptor, SOL_SOCKET, SO_ERROR, &code, &size) != 0) {
         code = errno;
     }
     listener_->on_connect_result(connection_, state.number,
@@ -239,6 +243,23 @@ io_result connection_driver::write_socket(base::byte_queue& from) {
         return result;
     }
     return result;
+}
+
+io_result connection_driver::send_file(int file, std::uint64_t offset, std::size_t size) {
+    HEARTH_ASSERT(can_send_files());
+    ++write_calls;
+    const ssize_t sent = io::send_file(socket_.descriptor, file, offset, size);
+    if (sent > 0) {
+        bytes_sent += static_cast<std::uint64_t>(sent);
+        file_bytes_sent += static_cast<std::uint64_t>(sent);
+        return {static_cast<std::size_t>(sent), io_status::ok, {}};
+    }
+    if (sent == 0) return {0, io_status::closed, {}};
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        socket_.ready.writable = false;
+        return {0, io_status::would_block, {}};
+    }
+    return {0, io_status::failed, last_error()};
 }
 
 void connection_driver::wait_readable() {

@@ -69,6 +69,10 @@ public:
     [[nodiscard]] io_result read(std::span<std::byte> into);
     /// Sends and consumes what is queued, until empty or the kernel takes no more.
     [[nodiscard]] io_result write(base::byte_queue& from);
+    /// Sends octets of a file, as many as the kernel takes; `closed`: the file ends there. Not with
+    /// a layer.
+    [[nodiscard]] io_result send_file(int file, std::uint64_t offset, std::size_t size);
+    [[nodiscard]] bool can_send_files() const { return !layer_; }
     /// One `on_readable` follows when there is something to read; no more than one wait at a time.
     void wait_readable();
     void wait_writable();
@@ -80,6 +84,7 @@ public:
     // Counters of this connection.
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
+    std::uint64_t file_bytes_sent = 0;  // of `bytes_sent`, by `send_file`
     std::uint64_t read_calls = 0;
     std::uint64_t write_calls = 0;
 

@@ -36,10 +36,7 @@ error_code readiness_set::open() {
     if (edges_.is_open()) return {};
     const int descriptor = ::epoll_create1(EPOLL_CLOEXEC);
     if (descriptor < 0) return last_error();
-    error_code error;
-    edges_.assign(descriptor, error);
-    if (error) ::close(descriptor);
-    return error;
+    return edges_.open(descriptor);
 }
 
 error_code readiness_set::add(int descriptor, readiness_target& target, watch_id& watch) {
@@ -53,7 +50,7 @@ error_code readiness_set::add(int descriptor, readiness_target& target, watch_id
     epoll_event event{};
     event.events = all_edges;
     event.data.u64 = std::uint64_t{place.generation} << 32U | index;
-    if (::epoll_ctl(edges_.native_handle(), EPOLL_CTL_ADD, descriptor, &event) != 0) {
+    if (::epoll_ctl(edges_.descriptor(), EPOLL_CTL_ADD, descriptor, &event) != 0) {
         return last_error();
     }
     free_.pop_back();
@@ -80,31 +77,36 @@ void readiness_set::begin_wait() {
 
 void readiness_set::end_wait() {
     HEARTH_ASSERT(waits_ != 0);
-    if (--waits_ == 0 && watching_ && !telling_) {
-        error_code ignored;
-        edges_.cancel(ignored);
-    }
+    if (--waits_ == 0 && watching_ && !telling_) edges_.cancel();
 }
 
 void readiness_set::watch_edges() {
     if (watching_ || telling_ || waits_ == 0) return;
     watching_ = true;
-    edges_.async_wait(decltype(edges_)::wait_read, [self = shared_from_this()](error_code error) {
-        self->watching_ = false;
-        if (error) {  // the last wait ended; there may be new ones
-            self->watch_edges();
-        } else {
-            self->collect();
-        }
-    });
+    if (has_more_) return post_collect();
+    edges_.wait(shared_from_this());
+}
+
+void readiness_set::on_edge(error_code error) {
+    watching_ = false;
+    if (error) {  // the last wait ended; there may be new ones
+        watch_edges();
+    } else {
+        collect();
+    }
+}
+
+void readiness_set::post_collect() {
+    boost::asio::post(executor_, [self = shared_from_this()] { self->on_edge({}); });
 }
 
 void readiness_set::collect() {
     if (owner_.expired()) return;
     const int count =
-        ::epoll_wait(edges_.native_handle(), batch_.data(), static_cast<int>(batch_size), 0);
+        ::epoll_wait(edges_.descriptor(), batch_.data(), static_cast<int>(batch_size), 0);
     batch_next_ = 0;
     batch_end_ = count > 0 ? static_cast<std::size_t>(count) : 0;
+    has_more_ = batch_end_ == batch_size;
     tell_batch();
 }
 

@@ -2,8 +2,7 @@
 //
 // Asio re-arms a socket for every wait, a system call each, and shows neither the end of the stream
 // nor errors apart from data. So a shard's sockets are registered once, edge-triggered, with an
-// epoll set of the shard's own; Asio watches that set, so it works on any executor, and one re-arm
-// serves all sockets that became ready meanwhile.
+// epoll set of the shard's own; Asio watches that set (`edge_wait`), so it works on any executor.
 //
 // An edge is told once: its target remembers what it was told until a read or write finds nothing
 // left (`connection_driver` does). Everything runs on the executor. A target may be removed, and
@@ -14,7 +13,6 @@
 
 #include <array>
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,6 +20,7 @@
 
 #include "base/id.hpp"
 #include "base/ring.hpp"
+#include "io/edge_wait.hpp"
 
 namespace hearth::io {
 
@@ -51,7 +50,8 @@ protected:
     ~readiness_target() = default;
 };
 
-class readiness_set : public std::enable_shared_from_this<readiness_set> {
+class readiness_set final : public edge_listener,
+                            public std::enable_shared_from_this<readiness_set> {
 public:
     /// `owner` is kept alive while targets are called, which nobody is once it is gone.
     readiness_set(boost::asio::any_io_executor executor, std::weak_ptr<void> owner);
@@ -71,6 +71,11 @@ public:
     /// Calls the target soon, never from inside this call.
     void call_again(watch_id watch);
 
+    /// In a call to a target: nothing else was ready when this was.
+    [[nodiscard]] bool is_last() const {
+        return telling_ && batch_next_ == batch_end_ && !has_more_ && again_.empty();
+    }
+
     /// How many more waits there are. While there are none, nothing keeps the executor busy and no
     /// edge is told.
     void begin_wait();
@@ -88,7 +93,9 @@ private:
 
     [[nodiscard]] boost::system::error_code open();
     void watch_edges();
+    void on_edge(boost::system::error_code error) override;
     void collect();
+    void post_collect();
     void tell_batch();
     void tell_again();
     void post_again();
@@ -96,7 +103,7 @@ private:
 
     const boost::asio::any_io_executor executor_;
     const std::weak_ptr<void> owner_;
-    boost::asio::posix::basic_stream_descriptor<boost::asio::any_io_executor> edges_;
+    edge_wait edges_;
     std::vector<slot> slots_;
     std::vector<std::uint32_t> free_;
     std::array<epoll_event, batch_size> batch_{};
@@ -107,6 +114,7 @@ private:
     bool watching_ = false;
     bool telling_ = false;
     bool again_posted_ = false;
+    bool has_more_ = false;  // the batch was full: what it left is no news any more
 };
 
 }  // namespace hearth::io

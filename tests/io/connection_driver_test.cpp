@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <memory>
 #include <optional>
@@ -225,6 +227,31 @@ TEST(ConnectionDriverTest, WriteToAGonePeerFailsWithoutASignal) {
     base::byte_queue queue;
     queue.append("x");
     EXPECT_EQ(p.driver.write(queue).status, io_status::failed);
+}
+
+TEST(ConnectionDriverTest, SendsOctetsOfAFileAndCountsThem) {
+    pair p;
+    p.connect();
+    const int file = ::memfd_create("hearth", MFD_CLOEXEC);
+    ASSERT_EQ(::write(file, "0123456789", 10), 10);
+    EXPECT_TRUE(p.driver.can_send_files());
+    const io_result sent = p.driver.send_file(file, 2, 5);
+    EXPECT_EQ(sent.status, io_status::ok);
+    EXPECT_EQ(sent.size, 5U);
+    EXPECT_EQ(p.driver.send_file(file, 10, 5).status, io_status::closed) << "it ends there";
+    std::string got(5, '\0');
+    asio::read(p.peer, asio::buffer(got));
+    EXPECT_EQ(got, "23456");
+    EXPECT_EQ(p.driver.bytes_sent, 5U);
+    EXPECT_EQ(p.driver.file_bytes_sent, 5U);
+    EXPECT_EQ(p.driver.write_calls, 2U);
+    ASSERT_EQ(::ftruncate(file, 256 << 20), 0);
+    io_result result;
+    for (int i = 0; i < 1000 && result.status == io_status::ok; ++i) {
+        result = p.driver.send_file(file, 0, 1 << 20);
+    }
+    EXPECT_EQ(result.status, io_status::would_block);
+    ::close(file);
 }
 
 TEST(ConnectionDriverTest, CloseEndsWaitsWithoutACall) {

@@ -183,10 +183,16 @@ TEST_F(ReadinessSetTest, ThrowingHandlerCostsNobodyAnEdge) {
         each->then = [] { throw std::runtime_error("a caller's handler"); };
     }
     set->begin_wait();
-    for (int i = 0; i < 3; ++i) {
+    int thrown = 0;
+    for (int i = 0; i < 10; ++i) {  // some of what runs tells nobody
         context.restart();
-        EXPECT_THROW(context.run_one(), std::runtime_error);
+        try {
+            context.poll_one();
+        } catch (const std::runtime_error&) {
+            ++thrown;
+        }
     }
+    EXPECT_EQ(thrown, 3);
     EXPECT_EQ(one.told.size() + two.told.size() + three.told.size(), 3U);
     one.then = nullptr;
     one.say('a');
