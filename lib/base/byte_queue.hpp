@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "base/spare_blocks.hpp"
 
 namespace hearth::base {
 
@@ -49,9 +50,8 @@ public:
     void clear() { begin_ = end_ = 0; }
     /// Gives the memory back if nothing is queued.
     void release() {
-        if (!empty()) return;
-        storage_.reset();
-        capacity_ = 0;
+        if (!empty() || capacity_ == 0) return;
+        spare_blocks::give(std::move(storage_), std::exchange(capacity_, 0));
     }
     [[nodiscard]] std::size_t capacity() const { return capacity_; }
 
@@ -63,16 +63,16 @@ private:
         } else {
             std::size_t larger = capacity_ < 512 ? 512 : capacity_ * 2;
             while (larger - used < size) larger *= 2;
-            auto next = std::make_unique_for_overwrite<std::byte[]>(larger);
+            spare_blocks::block next = spare_blocks::take(larger);
             if (used != 0) std::memcpy(next.get(), storage_.get() + begin_, used);
-            storage_ = std::move(next);
-            capacity_ = larger;
+            storage_.swap(next);
+            spare_blocks::give(std::move(next), std::exchange(capacity_, larger));
         }
         begin_ = 0;
         end_ = used;
     }
 
-    std::unique_ptr<std::byte[]> storage_;
+    spare_blocks::block storage_;
     std::size_t capacity_ = 0;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;

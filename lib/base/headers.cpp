@@ -19,6 +19,10 @@ bool is_same_name(std::string_view a, std::string_view b) {
     return true;
 }
 
+// Room for what a response usually has, so that it is not moved a few times on the way there.
+constexpr std::size_t usual_fields = 8;
+constexpr std::size_t usual_bytes = 200;
+
 std::uint32_t narrow(std::size_t value) { return static_cast<std::uint32_t>(value); }
 
 }  // namespace
@@ -31,6 +35,7 @@ headers::headers(std::initializer_list<std::pair<std::string_view, std::string_v
 }
 
 void headers::add(std::string_view name, std::string_view value) {
+    if (entries_.capacity() == 0) entries_.reserve(usual_fields);
     entries_.push_back(store(name, value));
 }
 
@@ -124,7 +129,7 @@ headers::entry headers::store(std::string_view name, std::string_view value) {
     }
     if (needed > text_.capacity()) {
         std::string larger;
-        larger.reserve(std::max(needed, text_.capacity() * 2));
+        larger.reserve(std::max({needed, text_.capacity() * 2, usual_bytes}));
         larger.append(text_).append(name).append(value);
         text_.swap(larger);
     } else {
