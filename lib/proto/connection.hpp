@@ -72,6 +72,8 @@ public:
     // Request, in either version. HTTP/1.1 has one exchange and does not look at its name.
     void begin(exchange_id exchange, const outgoing_head& head);
     void write_body(exchange_id exchange, std::span<const std::byte> bytes);
+    /// Octets of a body with content-length that leave by another way, behind the output. HTTP/1.1.
+    void skip_body(std::uint64_t octets) { (void)h1_.frame_body(octets); }
     void finish_body(exchange_id exchange, const headers& trailers);
     /// Octets of a body the connection likes to take now, its output holding at most `limit`.
     [[nodiscard]] std::size_t room(exchange_id exchange, std::size_t limit) const;
@@ -87,7 +89,7 @@ public:
     /// Turns what was written into output; false: TLS failed and the connection is dead. HTTP/2:
     /// bodies wait in their engine while the output holds `max_output` octets or more.
     [[nodiscard]] bool flush();
-    static constexpr std::size_t max_output = 64 * 1024;
+    static constexpr std::size_t max_output = 256 * 1024;
     /// True if `flush` has something to do, or would have once the output has room.
     [[nodiscard]] bool wants_flush() const;
     /// Appends GOAWAY where HTTP/2 is spoken, and close_notify where there is TLS.

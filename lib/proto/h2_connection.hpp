@@ -116,6 +116,7 @@ private:
     [[nodiscard]] bool spend(h2_nuisance kind);
     [[nodiscard]] bool refuse(h2_error_code code, std::string_view detail);
     [[nodiscard]] h2_stream* live(std::int32_t id) const;
+    [[nodiscard]] bool was_ended(const h2_stream* stream, std::int32_t id) const;
     void end_response(h2_stream& stream);
     void notice_termination();
 

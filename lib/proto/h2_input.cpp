@@ -46,11 +46,22 @@ void h2_connection::retain() {
 /// Takes the next frame, or what there is of it.
 void h2_connection::advance() {
     if (reader_.payload_left() == 0) {
+        const std::span<const std::byte> before = input_;
         if (!reader_.read_header(input_)) return;
         if (!accept_frame(reader_.header())) return;
         frame_data_ = 0;
-        feed(reader_.header_octets());
-        if (reader_.header().length == 0 && !is_failed_) finish_frame();
+        const std::size_t header_size = before.size() - input_.size();
+        const bool is_in_one_piece = header_size == h2_frame_header::size;
+        if (!is_in_one_piece || input_.size() < reader_.payload_left()) {
+            feed(reader_.header_octets());
+            if (reader_.payload_left() == 0 && !is_failed_) finish_frame();
+            return;
+        }
+        const std::size_t size = reader_.payload_left();
+        input_ = input_.subspan(size);
+        reader_.skip_payload(size);
+        feed(before.first(header_size + size));
+        if (!is_failed_) finish_frame();
         return;
     }
     const std::size_t size = std::min(input_.size(), reader_.payload_left());
@@ -92,6 +103,12 @@ bool h2_connection::spend(h2_nuisance kind) {
 h2_stream* h2_connection::live(std::int32_t id) const {
     h2_stream* const stream = streams_.find(id);
     return stream != nullptr && !stream->is_over ? stream : nullptr;
+}
+
+/// Whether the peer has ended stream `id`, which `stream` is if it lives.
+bool h2_connection::was_ended(const h2_stream* stream, std::int32_t id) const {
+    if (stream != nullptr && !stream->is_peer_ended) return false;
+    return streams_.was_ended(id);
 }
 
 /// False, and the connection has failed, if the frame must not be looked at any further.
@@ -138,11 +155,12 @@ bool h2_connection::accept_block(const h2_frame_header& frame) {
     if (frame.is(h2_frame_type::headers)) {
         block_frames_ = 0;
         block_octets_ = 0;
-        if (streams_.was_ended(frame.stream)) {
+        const h2_stream* const stream = live(frame.stream);
+        if (was_ended(stream, frame.stream)) {
             return refuse(h2_error_code::stream_closed,
                           "HEADERS on a stream that had ended (RFC 9113 5.1)");
         }
-        if (live(frame.stream) != nullptr) {
+        if (stream != nullptr) {
             guard_.on_useful_frame();
         } else if (!spend(h2_nuisance::other)) {
             return false;
@@ -158,11 +176,11 @@ bool h2_connection::accept_block(const h2_frame_header& frame) {
 }
 
 bool h2_connection::accept_data(const h2_frame_header& frame) {
-    if (streams_.was_ended(frame.stream)) {
+    h2_stream* const stream = live(frame.stream);
+    if (was_ended(stream, frame.stream)) {
         return refuse(h2_error_code::stream_closed,
                       "DATA on a stream that had ended (RFC 9113 5.1)");
     }
-    h2_stream* const stream = live(frame.stream);
     if (stream != nullptr) {
         if (static_cast<std::int64_t>(frame.length) > session_.window_left(stream->id)) {
             reset_stream(*stream, {.code = h2_error_code::flow_control_error,

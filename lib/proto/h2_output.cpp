@@ -65,13 +65,17 @@ h2_session_listener::sent h2_connection::on_body_frame(std::int32_t id,
     h2_stream* const stream = streams_.find(id);
     if (stream == nullptr || stream->body.size() < size) return sent::failed;
     if (out_->size() >= out_limit_) return sent::later;
+    // Grows once for all that may follow, not twice for each doubling.
+    const std::size_t more = std::min(stream->body.size(), out_limit_ - out_->size());
+    const std::size_t frames = more / std::max<std::size_t>(size, 1) + 1;
+    (void)out_->prepare(more + size + (frames + 1) * header.size());
     out_->append(header);
     out_->append(stream->body.data().first(size));
     stream->body.consume(size);
     stream->sent += size;
     if (stream->body.empty()) stream->body.release();
     guard_.on_sent(size);
-    if (stream->wants_room && stream->body.size() <= settings_.send_buffer_bytes / 2) {
+    if (stream->wants_room && stream->body.size() <= settings_.send_buffer_bytes / 8) {
         stream->wants_room = false;
         if (!stream->is_body_finished) queue_event(event_kind::writable, *stream);
     }

@@ -12,9 +12,10 @@ constexpr std::uint64_t octets_beside_a_field = 32;  // RFC 9113 6.5.2
 
 /// RFC 9113 8.2.1, and RFC 9110 5.1: a token without upper-case letters.
 bool is_field_name(std::string_view name) {
-    if (name.empty()) return false;
-    return std::all_of(name.begin(), name.end(),
-                       [](char c) { return is_token_octet(c) && to_lower(c) == c; });
+    for (const char c : name) {
+        if (!is_lower_token_octet(c)) return false;
+    }
+    return !name.empty();
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -26,7 +27,7 @@ void h2_response::begin_block() {
     block_octets_ = 0;
     has_fields_ = false;
     if (stage_ != stage::head) return;
-    head_ = {};
+    if (informational_ != 0) head_ = {};
     head_.version = 20;
     content_length_.reset();
 }

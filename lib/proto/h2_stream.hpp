@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "base/byte_queue.hpp"
@@ -56,7 +55,7 @@ public:
     [[nodiscard]] h2_stream* find(exchange_id exchange) const;
     [[nodiscard]] h2_stream* find(std::int32_t id) const;
     void erase(h2_stream& stream);
-    [[nodiscard]] std::size_t size() const { return by_id_.size(); }
+    [[nodiscard]] std::size_t size() const { return size_; }
 
     /// Calls `visit(stream)` for each, in the order of their ids, so that what comes of it is the
     /// same everywhere. `visit` must not add or erase. Sorts: for rare occasions.
@@ -71,10 +70,29 @@ public:
 private:
     static constexpr std::size_t remembered = 64;
 
+    // Two hash tables, chained through the streams themselves.
+    struct node final : h2_stream {
+        std::unique_ptr<node> next_by_id;
+        node* next_by_exchange = nullptr;
+    };
+    struct bucket {
+        std::unique_ptr<node> by_id;
+        node* by_exchange = nullptr;
+    };
+    // Ids are 1, 3, 5 ...; exchanges are places in a table, the lowest free ones first.
+    [[nodiscard]] std::size_t place(std::int32_t id) const {
+        return (static_cast<std::uint32_t>(id) >> 1U) & (buckets_.size() - 1);
+    }
+    [[nodiscard]] std::size_t place(exchange_id exchange) const {
+        return exchange.index & (buckets_.size() - 1);
+    }
+
+    void file(std::unique_ptr<node> stream);
+    void grow();
     [[nodiscard]] std::vector<h2_stream*> in_order() const;
 
-    std::unordered_map<std::int32_t, std::unique_ptr<h2_stream>> by_id_;
-    std::unordered_map<exchange_id, h2_stream*> by_exchange_;
+    std::vector<bucket> buckets_ = std::vector<bucket>(8);  // always a power of two
+    std::size_t size_ = 0;
     std::array<std::int32_t, remembered> ended_{};
     std::size_t next_ended_ = 0;
 };

@@ -13,7 +13,7 @@ namespace hearth::proto {
 
 namespace detail {
 
-enum octet_class : std::uint8_t { token_octet = 1, host_octet = 2 };
+enum octet_class : std::uint8_t { token_octet = 1, host_octet = 2, upper_octet = 4 };
 
 constexpr std::array<std::uint8_t, 256> make_octet_classes() {
     std::array<std::uint8_t, 256> table{};
@@ -21,6 +21,7 @@ constexpr std::array<std::uint8_t, 256> make_octet_classes() {
         const bool is_alphanumeric =
             (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
         if (is_alphanumeric) table[c] = token_octet | host_octet;
+        if (c >= 'A' && c <= 'Z') table[c] |= upper_octet;
     }
     for (const char c : std::string_view("!#$%&'*+-.^_`|~")) {
         table[static_cast<unsigned char>(c)] |= token_octet;
@@ -39,6 +40,12 @@ inline constexpr std::array<std::uint8_t, 256> octet_classes = make_octet_classe
 /// A `tchar` (RFC 9110 5.6.2).
 [[nodiscard]] constexpr bool is_token_octet(char c) {
     return (detail::octet_classes[static_cast<unsigned char>(c)] & detail::token_octet) != 0;
+}
+
+/// The same, but for upper-case letters.
+[[nodiscard]] constexpr bool is_lower_token_octet(char c) {
+    return (detail::octet_classes[static_cast<unsigned char>(c)] &
+            (detail::token_octet | detail::upper_octet)) == detail::token_octet;
 }
 
 /// An octet that may stand in the value of Host (RFC 9110 7.2).
