@@ -70,11 +70,10 @@ error_code check_call(call& what, failure& why) {
 }
 
 /// Lets the handler's cancellation slot reach the call in its shard.
-std::shared_ptr<cancel_handle> connect_slot(asio::cancellation_slot slot,
-                                            std::shared_ptr<shard> owner) {
+std::shared_ptr<cancel_handle> connect_slot(asio::cancellation_slot slot, shard& owner) {
     if (!slot.is_connected()) return nullptr;
     auto handle = std::make_shared<cancel_handle>();
-    handle->owner = std::move(owner);
+    handle->owner = owner.shared_from_this();
     slot.assign([handle](asio::cancellation_type type) {
         const auto strong = asio::cancellation_type::terminal | asio::cancellation_type::partial;
         const bool only_unsent = (type & strong) == asio::cancellation_type::none;
@@ -107,8 +106,9 @@ void start_call(client_state& state, call&& what) {
     const auto slot = what.send   ? what.send->slot()
                       : what.open ? what.open->slot()
                                   : what.reserve->slot();
-    auto handle = what.flow ? what.flow->attach(owner.shared_from_this())
-                            : connect_slot(slot, owner.shared_from_this());
+    auto handle =
+        what.flow ? what.flow->attach(owner.shared_from_this()) : connect_slot(slot, owner);
+    if (owner.try_turn([&] { owner.begin(std::move(what), handle); })) return;
     owner.submit([&owner, handle = std::move(handle), what = std::move(what)]() mutable {
         owner.begin(std::move(what), handle);
     });
@@ -153,10 +153,11 @@ void start_send(const std::shared_ptr<client_state>& state, request what, send_h
         send_flow::start(state, std::move(what), std::move(handler));
         return;
     }
-    call next;
-    next.what = std::move(what);
-    next.send = std::move(handler);
-    start_call(*state, std::move(next));
+    start_call(*state, {.what = std::move(what),
+                        .where = {},
+                        .started = {},
+                        .send = std::move(handler),
+                        .open = {}});
 }
 
 void start_open(const std::shared_ptr<client_state>& state, request what, open_handler handler) {
@@ -261,7 +262,7 @@ void start_send_on(const reservation_ptr& where, request what, send_handler hand
     next.started = std::chrono::steady_clock::now();
     failure why;
     const error_code error = check_call(next, why);
-    auto handle = error ? nullptr : connect_slot(next.send->slot(), where->owner());
+    auto handle = error ? nullptr : connect_slot(next.send->slot(), *where->owner());
     where->owner()->submit_late([where, error, why = std::move(why), handle = std::move(handle),
                                  next = std::move(next)]() mutable {
         shard& owner = *where->owner();

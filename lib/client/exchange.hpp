@@ -155,7 +155,9 @@ struct live_exchange {
     bool connection_reused = false;
     bool request_complete = false;
     bool more_to_send = false;  // the body goes on when the connection has taken what it has
+    std::uint8_t pieces = 0;    // of the body, written in this turn
     bool body_held = false;     // waits for 100 (Continue)
+    bool reads_file = false;    // its body is a file that cannot be sent from where it lies
     bool response_begun = false;
     bool shares_failure = false;    // HTTP/2: its connection broke, and another exchange told so
     bool response_whole = true;     // false: streamed to the caller

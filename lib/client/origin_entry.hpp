@@ -48,4 +48,10 @@ struct origin_entry {
     std::uint64_t hedges_withheld = 0;
 };
 
+/// An origin as requests name it that have no route, profile or protocol of their own.
+struct usual_origin {
+    origin where;
+    origin_id id;  // invalid: nothing is here
+};
+
 }  // namespace hearth::detail

@@ -115,14 +115,25 @@ void shard::finish_turn() {
     }
     if (closed_) return;
     if (!timer_) timer_.emplace(executor_, weak_from_this());
-    timer_->arm(std::min({core_.next_deadline(), exchange_times_.next(), link_times_.next(),
-                          next_gate_time(), name_times_.next()}));
-    if (core_.wants_turn() && !slices_posted_) {
-        // Behind everything that is ready now: established connections go first.
-        slices_posted_ = true;
-        asio::post(executor_,
-                   [self = shared_from_this()] { self->enter([&] { self->run_slices(); }); });
+    const base::time_point next =
+        std::min({core_.next_deadline(), exchange_times_.next(), link_times_.next(),
+                  next_gate_time(), name_times_.next()});
+    // A context of ours runs anyway: a timer that nobody needs may as well fire once.
+    if (next != base::never || !settings_.own_context) timer_->arm(next);
+    if (!core_.wants_turn() || slices_posted_ || slices_due_) return;
+    // Behind everything that is ready now: established connections go first.
+    if (may_slice_) {
+        slices_due_ = true;
+    } else {
+        post_slices();
     }
+}
+
+void shard::post_slices() {
+    slices_due_ = false;
+    slices_posted_ = true;
+    asio::post(executor_,
+               [self = shared_from_this()] { self->enter([&] { self->run_slices(); }); });
 }
 
 void shard::perform(const core::action& action) {
@@ -286,10 +297,28 @@ void shard::call_handlers() {
         }
     } on_exit{*this};
     std::unique_ptr<pending_call> call;
+    // Only where what handlers send is begun at once: there one that throws ends the process.
+    gathers_ = left > 1 && settings_.own_context;
     while (left-- != 0 && handlers_.pop(call)) {
         pending_call& handler = *call;
         handler.run(std::move(call));
+        if (!gathering_.empty() && std::chrono::steady_clock::now() >= gather_until_) {
+            write_gathered();
+            gathers_ = left > 1;  // of the others
+        }
     }
+    if (std::exchange(gathers_, false)) write_gathered();
+}
+
+/// What the handlers of one turn send over HTTP/2 is written together, once they have all been
+/// called or, where one of them takes long, after it.
+void shard::write_gathered() {
+    gathers_ = false;
+    if (gathering_.empty()) return;
+    turn([this] {
+        dirty_.insert(dirty_.end(), gathering_.begin(), gathering_.end());
+        gathering_.clear();
+    });
 }
 
 void shard::post_handlers() {
@@ -435,7 +464,7 @@ void add_shard(stats& sum, const stats& part) {
 // Events.
 
 void shard::on_readable(connection_id id) {
-    enter([&] {
+    enter_from_socket([&] {
         if (link* l = find_link(id)) {
             if (l->ready) {
                 read_link(*l);
@@ -455,6 +484,7 @@ void shard::on_writable(connection_id id) {
             }
             live_exchange* x = exchanges_.find(l->exchange);
             if (x != nullptr) {
+                x->pieces = 0;
                 if (x->control && x->control->write && !x->control->raw_write.empty()) {
                     flush_link(*l);
                     if ((l = find_link(id)) == nullptr) return;

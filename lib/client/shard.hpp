@@ -9,6 +9,7 @@
 // executor only.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
@@ -70,6 +71,9 @@ public:
     /// Runs `work` in a turn: now if this is the shard's own thread between turns, else posted.
     template <class Work>
     void submit(Work&& work);
+    /// Runs `work` in a turn if it can be now; else nothing, and false.
+    template <class Work>
+    [[nodiscard]] bool try_turn(Work&& work);
     /// The same for handles, which may outlive the client and its threads.
     template <class Work>
     void submit_late(Work work);
@@ -136,18 +140,24 @@ private:
     void turn(Work&& work);
     template <class Work>
     void enter(Work&& work);  // a turn, then the handlers it completed
+    /// The same; when it came of the last socket that was ready, a handshake slice may follow now.
+    template <class Work>
+    void enter_from_socket(Work&& work);
     void finish_turn();
+    void post_slices();
     void perform(const core::action& action);
     void perform_fail(const core::action& action);
     void perform_close(const core::action& action);
     void perform_warmed(const core::action& action);
     void flush_links();
+    void write_gathered();
     void call_handlers();
     void post_handlers();
     template <class... Args, class... Values>
     void complete(handler_ptr<Args...> handler, Values&&... values);
     // Origins (shard_origins.cpp).
     origin_id intern(const pool_key& key);
+    [[nodiscard]] origin_id origin_of(const live_exchange& x);
     void forget_origins();
     void forget_origin(origin_id id);
     [[nodiscard]] core::origin_use use_of(origin_id id) const;
@@ -255,6 +265,8 @@ private:
     void fill_connection(live_exchange& x, const link& l) const;
     [[nodiscard]] std::string finish_fields(live_exchange& x) const;
     void pump_request(live_exchange& x, link& l);
+    [[nodiscard]] static bool sends_file(const live_exchange& x, const link& l);
+    bool push_file(live_exchange& x, link& l);
     bool put_body(live_exchange& x, link& l, std::span<const std::byte> bytes);
     void end_request(live_exchange& x, link& l);
     void release_body(live_exchange& x, link& l);
@@ -356,6 +368,7 @@ private:
     std::vector<std::unique_ptr<link>> links_;  // by index of the id
     std::vector<origin_entry> origins_;         // by index of the id
     std::unordered_map<pool_key, origin_id, pool_key_hash> origin_ids_;
+    std::array<usual_origin, 32> usual_origins_;
     base::handle_heap<base::time_point, origin_id> origins_by_use_;  // as it was when they were set
     std::uint64_t origins_forgotten_ = 0;
     base::deadline_queue<exchange_id> exchange_times_;
@@ -367,6 +380,9 @@ private:
     core::load_watch load_;
     base::time_point beat_at_ = base::never;  // when our lateness is looked at
     std::vector<connection_id> dirty_;
+    std::vector<connection_id> gathering_;  // the same, but until the handlers have been called
+    bool gathers_ = false;
+    base::time_point gather_until_;  // set when `gathering_` gets its first
     std::unordered_map<std::uint64_t, std::pair<warm_handler, origin_id>> warming_;
     std::uint64_t next_warm_ = 1;
     std::function<void()> drained_;
@@ -378,6 +394,8 @@ private:
     bool calling_ = false;
     bool call_posted_ = false;
     bool slices_posted_ = false;
+    bool slices_due_ = false;  // when the handlers have been called
+    bool may_slice_ = false;
     bool closed_ = false;
     bool draining_ = false;
     std::uint64_t calls_ = 0;

@@ -84,7 +84,7 @@ void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
         complete_exchange(id, refused);
         return;
     }
-    x.origin = intern(make_pool_key(x.where.origin, x.what, config_));
+    x.origin = origin_of(x);
     ++origins_[x.origin.index].exchanges;
     if (x.what.method == method::connect && is_forwarded(origins_[x.origin.index].key)) {
         refused = errc::invalid_method;

@@ -313,7 +313,7 @@ void shard::credit(live_exchange& x, link& l) {
     if (taken <= x.credited) return;
     l.wire->http2()->consume(x.id, taken - x.credited);
     x.credited = taken;
-    touch(l);
+    if (l.wire->wants_flush()) touch(l);  // mostly the window is large enough as it is
 }
 
 // Pings.

@@ -14,6 +14,12 @@ namespace {
 // Reads of one connection in one turn; the rest takes the next turn.
 constexpr int max_reads = 4;
 
+// The same of writes of one body.
+constexpr std::uint8_t most_pieces = 8;
+
+// How long what one handler sends may wait for what the others do.
+constexpr std::chrono::microseconds longest_gathering{100};
+
 }  // namespace
 
 link* shard::find_link(connection_id id) {
@@ -45,7 +51,12 @@ void shard::erase_link(connection_id id) {
 void shard::touch(link& l) {
     if (l.dirty) return;
     l.dirty = true;
-    dirty_.push_back(l.id);
+    if (!gathers_ || !l.is_http2()) {
+        dirty_.push_back(l.id);
+        return;
+    }
+    if (gathering_.empty()) gather_until_ = now_ + longest_gathering;
+    gathering_.push_back(l.id);
 }
 
 void shard::read_link(link& l) {
@@ -162,7 +173,14 @@ void shard::flush_link(link& l) {
         if (!failed && x != nullptr && !x->request_complete && l.ready) {
             if (result.size != 0 && x->head_at == base::never)
                 set_phase(*x, l.exchange, config_.timeouts.write_stall, errc::write_timeout);
-            if (x->more_to_send) l.driver.wait_writable();
+            const bool is_sent = result.status == io::io_status::ok;
+            if (x->more_to_send && is_sent && sends_file(*x, l)) {
+                failed = !push_file(*x, l);
+            } else if (x->more_to_send && is_sent && ++x->pieces < most_pieces) {
+                pump_request(*x, l);  // flushed again in this turn
+            } else if (x->more_to_send) {
+                l.driver.wait_writable();
+            }
         }
     }
     if (l.wire->output().empty()) l.wire->output().release();

@@ -61,6 +61,24 @@ origin_id shard::intern(const pool_key& key) {
     return id;
 }
 
+/// The origin of a call. Of most calls only its URL decides, and names one of a few.
+origin_id shard::origin_of(const live_exchange& x) {
+    const request& what = x.what;
+    const bool is_usual = !what.tls && !what.route && !what.protocol &&
+                          what.method != method::connect && !what.headers.contains("upgrade");
+    if (!is_usual) return intern(make_pool_key(x.where.origin, what, config_));
+    const origin& where = x.where.origin;
+    const std::size_t place = std::hash<std::string_view>{}(where.host) + where.port;
+    usual_origin& known = usual_origins_[place % usual_origins_.size()];
+    if (known.id.is_valid() && known.where == where) {
+        origins_[known.id.index].used_at = now_;
+        return known.id;
+    }
+    known.id = intern(make_pool_key(where, what, config_));
+    known.where = where;
+    return known.id;
+}
+
 /// Makes room for one more, if there is an origin nobody would miss: the one used longest ago.
 void shard::forget_origins() {
     const std::size_t most = std::max<std::size_t>(
@@ -104,6 +122,9 @@ void shard::forget_origin(origin_id id) {
     std::erase(unserved_, id);
     origins_by_use_.remove(entry.in_use);
     origin_ids_.erase(entry.key);
+    for (usual_origin& known : usual_origins_) {
+        if (known.id == id) known.id = {};
+    }
     entry = origin_entry{};
     ++origins_forgotten_;
 }

@@ -5,11 +5,19 @@
 #include "client/deadline.hpp"
 #include "client/shard.hpp"
 #include "client/shard_turn.hpp"
+#include "io/file_send.hpp"
 #include "proto/tunnel.hpp"
 
 namespace hearth::detail {
 
 using boost::system::error_code;
+
+namespace {
+
+// Of a file in one turn.
+constexpr std::uint64_t most_of_a_file = std::uint64_t{4} << 20U;
+
+}  // namespace
 
 void shard::fill_connection(live_exchange& x, const link& l) const {
     x.connection_reused = l.served > 1 || l.became_ready < x.started;
@@ -86,6 +94,11 @@ void shard::pump_request(live_exchange& x, link& l) {
     if (x.stage != exchange_stage::assigned || x.request_complete || x.body_held) return;
     const exchange_id id = x.id;
     const std::size_t limit = config_.io.send_buffer;
+    if (sends_file(x, l)) {  // when the connection has taken what is before it
+        x.more_to_send = true;
+        touch(l);
+        return;
+    }
     x.more_to_send = false;
     if (std::holds_alternative<file_range>(x.what.body.value()) && file_buffer_.empty()) {
         file_buffer_.resize(limit);
@@ -123,6 +136,44 @@ void shard::pump_request(live_exchange& x, link& l) {
         x.more_to_send = true;
     }
     touch(l);
+}
+
+/// Whether what is left of the body goes from its file to the socket without being read.
+bool shard::sends_file(const live_exchange& x, const link& l) {
+    if (x.reads_file || l.is_http2() || l.wire->tls() != nullptr) return false;
+    if (!l.driver.can_send_files() || !l.wire->body_remaining(x.id)) return false;
+    const auto rest = x.body.file_rest();
+    return rest && rest->length != 0;
+}
+
+/// Sends some of the file. False: the connection failed.
+bool shard::push_file(live_exchange& x, link& l) {
+    const file_range rest = x.body.file_rest().value_or(file_range{});
+    const auto wanted = static_cast<std::size_t>(std::min(rest.length, most_of_a_file));
+    const io::io_result result = l.driver.send_file(rest.descriptor, rest.offset, wanted);
+    if (result.status == io::io_status::failed) {
+        if (!io::is_unsendable(result.error)) return false;
+        x.reads_file = true;
+        pump_request(x, l);
+        return true;
+    }
+    if (result.status == io::io_status::closed) {
+        x.body.fail_short_file();
+        fail_assigned(x.id, errc::invalid_body, x.body.detail());
+        return true;
+    }
+    x.body.skip(result.size);
+    x.body_octets += result.size;
+    l.wire->skip_body(result.size);
+    if (result.size == rest.length) {
+        end_request(x, l);
+        return true;
+    }
+    if (result.size != 0 && x.head_at == base::never) {
+        set_phase(x, x.id, config_.timeouts.write_stall, errc::write_timeout);
+    }
+    l.driver.wait_writable();
+    return true;
 }
 
 /// False: the body was longer than it said and the exchange has failed.

@@ -31,12 +31,33 @@ void shard::enter(Work&& work) {
 }
 
 template <class Work>
-void shard::submit(Work&& work) {
-    if (settings_.own_context && std::this_thread::get_id() == thread_.load() && !in_turn_) {
-        turn(work);
-        post_handlers();  // never from inside the caller's call
-        return;
+void shard::enter_from_socket(Work&& work) {
+    struct guard {
+        shard& owner;
+        ~guard() {
+            owner.may_slice_ = false;
+            if (owner.slices_due_) owner.post_slices();  // a handler threw
+        }
+    } on_exit{*this};
+    may_slice_ = sockets_->is_last();
+    enter(std::forward<Work>(work));
+    may_slice_ = false;
+    if (std::exchange(slices_due_, false)) enter([this] { run_slices(); });
+}
+
+template <class Work>
+bool shard::try_turn(Work&& work) {
+    if (!settings_.own_context || std::this_thread::get_id() != thread_.load() || in_turn_) {
+        return false;
     }
+    turn(work);
+    post_handlers();  // never from inside the caller's call
+    return true;
+}
+
+template <class Work>
+void shard::submit(Work&& work) {
+    if (try_turn(work)) return;
     boost::asio::post(executor_, [self = shared_from_this(),
                                   work = std::decay_t<Work>(std::forward<Work>(work))]() mutable {
         self->enter(work);

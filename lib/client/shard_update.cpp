@@ -28,6 +28,7 @@ void shard::change(const config& to, std::uint64_t number, std::uint32_t lease_d
     const bool streams_change = config_.http2.max_streams != to.http2.max_streams;
     config_number_ = number;
     config_ = to;
+    for (usual_origin& known : usual_origins_) known.id = {};
     core_.update(now_, core_settings());
     load_.set_rules(config_.shed);
     sessions_.set_limit(config_.tls.tickets_per_origin);

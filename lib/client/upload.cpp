@@ -57,10 +57,23 @@ upload_piece upload::next_of_file(const file_range& file, std::size_t limit,
         position_ += static_cast<std::uint64_t>(got);
         return {piece_status::ready, scratch.first(static_cast<std::size_t>(got))};
     }
-    detail_ = got == 0 ? "The file of the request body ends before the length that was promised."
-                       : "The file of the request body could not be read: " +
-                             std::generic_category().message(errno) + ".";
+    if (got == 0) {
+        fail_short_file();
+    } else {
+        detail_ = "The file of the request body could not be read: " +
+                  std::generic_category().message(errno) + ".";
+    }
     return {piece_status::failed, {}};
+}
+
+void upload::fail_short_file() {
+    detail_ = "The file of the request body ends before the length that was promised.";
+}
+
+std::optional<file_range> upload::file_rest() const {
+    const auto* file = std::get_if<file_range>(&body_->value());
+    if (file == nullptr) return {};
+    return file_range{file->descriptor, file->offset + position_, file->length - position_};
 }
 
 upload_piece upload::next_of_source(std::size_t limit) {

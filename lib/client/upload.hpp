@@ -40,6 +40,14 @@ public:
     /// The next octets, `limit` at most. `scratch` holds what is read from a file.
     [[nodiscard]] upload_piece next(std::size_t limit, std::span<std::byte> scratch);
 
+    // Files.
+    /// What of the file is left to send; nothing if the body is no file.
+    [[nodiscard]] std::optional<file_range> file_rest() const;
+    /// That many octets of it were sent.
+    void skip(std::uint64_t octets) { position_ += octets; }
+    /// How it failed that the file had none of the octets that are left.
+    void fail_short_file();
+
     // Sources.
     /// Where the next octets go; shared with the pull, which may outlive the exchange.
     [[nodiscard]] std::shared_ptr<std::vector<char>> pull_buffer();

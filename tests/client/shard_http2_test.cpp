@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/error.hpp>
+#include <latch>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace {
 
 using namespace support;
 using namespace std::chrono_literals;
+using boost::system::error_code;
 namespace h2 = testing::h2;
 
 constexpr std::size_t preface_and_settings = 24 + 9;
@@ -58,6 +60,28 @@ TEST(ShardHttp2Test, AnswersOverOneConnection) {
     }
     EXPECT_EQ(subject.stats().total().opened, 1U);
     expect_consistent(subject.stats());
+}
+
+TEST(ShardHttp2Test, WhatTheHandlersOfOneTurnSendIsWrittenTogether) {
+    constexpr std::uint32_t count = 20;
+    std::string answers;
+    for (std::uint32_t i = 0; i < count; ++i) answers += answer(2 * i + 1);
+    testing::raw_origin origin(plaintext_listen(), peer(answers));
+    std::latch sent(count);
+    client subject(http2());
+    const std::string url = origin.url("/");
+    for (std::uint32_t i = 0; i < count; ++i) {
+        subject.async_send(get(url), [&](error_code error, const response& /*got*/) {
+            EXPECT_FALSE(error);
+            subject.async_send(get(url), [](error_code, const response&) {});
+            sent.count_down();
+        });
+    }
+    sent.wait();
+    const stats now = subject.stats();
+    EXPECT_EQ(now.in_flight, count);
+    EXPECT_EQ(now.total().opened, 1U);
+    EXPECT_LE(now.write_calls, count / 2) << "the first ones, SETTINGS, and the others";
 }
 
 TEST(ShardHttp2Test, RefusedStreamMovesAtOnce) {

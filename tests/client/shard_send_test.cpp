@@ -7,6 +7,8 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <cstdio>
+#include <memory>
 #include <string>
 
 #include "client/scripted.hpp"
@@ -305,6 +307,69 @@ TEST(ShardSendTest, WhatIsWrongIsRefusedBeforeAnythingIsSent) {
     client proxied(values);
     EXPECT_EQ(begin_open(proxied, connect_to(url, "far.example:25")).error(), errc::invalid_method);
     EXPECT_EQ(subject.stats().total().opened, 0U);
+}
+
+// Bodies that are files.
+
+using file_ptr = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+file_ptr file_of(const std::string& text) {
+    file_ptr file(std::tmpfile(), &std::fclose);
+    std::fwrite(text.data(), 1, text.size(), file.get());
+    std::fflush(file.get());
+    return file;
+}
+
+TEST(ShardSendTest, FileGoesFromWhereItLiesOnPlaintext) {
+    testing::origin origin(plaintext());
+    client subject(one_thread());
+    const std::string text = testing::pattern_octets(0, 16'000'000);
+    const file_ptr file = file_of(text);
+    const int descriptor = ::fileno(file.get());
+    const auto digest_of = [&](body what) {
+        return subject.send(post(origin.url("/upload"), std::move(what))).body;
+    };
+    EXPECT_EQ(digest_of(file_range{descriptor, 0, text.size()}), digest_of(text));
+    EXPECT_EQ(digest_of(file_range{descriptor, 5, 100}), digest_of(text.substr(5, 100)));
+    EXPECT_EQ(digest_of(file_range{descriptor, 7, 0}), digest_of(std::string()));
+    EXPECT_EQ(subject.stats().total().opened, 1U) << "the connection goes on after each";
+}
+
+TEST(ShardSendTest, FileThatEndsTooEarlyFailsOnPlaintext) {
+    testing::origin origin(plaintext());
+    client subject(one_thread());
+    const std::string text = testing::pattern_octets(0, 100'000);
+    const file_ptr file = file_of(text);
+    error_code error;
+    const response got = subject.send(
+        post(origin.url("/upload"), file_range{::fileno(file.get()), 0, text.size() + 1}), error);
+    EXPECT_EQ(error, errc::invalid_body);
+    EXPECT_NE(got.failure.detail.find("ends before"), std::string::npos) << got.failure.detail;
+}
+
+TEST(ShardSendTest, FileThatCannotBeSentFromWhereItLiesIsRead) {
+    testing::origin origin(plaintext());
+    client subject(one_thread());
+    const file_ptr file(std::fopen("/proc/self/limits", "r"), &std::fclose);
+    ASSERT_TRUE(file);
+    std::string text(64 * 1024, '\0');
+    text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+    ASSERT_NE(text.size(), 0U);
+    const std::string read = subject.send(post(origin.url("/upload"), text)).body;
+    const file_range range{::fileno(file.get()), 0, text.size()};
+    EXPECT_EQ(subject.send(post(origin.url("/upload"), range)).body, read);
+}
+
+TEST(ShardSendTest, PeerThatResetsWhileAFileIsSentIsAFailure) {
+    testing::raw_origin origin(
+        plaintext_listen(),
+        testing::script{testing::expect_octets(1000), testing::close(testing::close_kind::reset)});
+    client subject(one_thread());
+    const file_ptr file = file_of(testing::pattern_octets(0, 16'000'000));
+    error_code error;
+    (void)subject.send(post(origin.url("/"), file_range{::fileno(file.get()), 0, 16'000'000}),
+                       error);
+    EXPECT_TRUE(error == errc::peer_reset || error == errc::peer_closed) << error.message();
 }
 
 }  // namespace

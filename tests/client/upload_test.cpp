@@ -113,6 +113,26 @@ TEST(UploadTest, FileThatCannotBeReadFails) {
     EXPECT_FALSE(subject.detail().empty());
 }
 
+TEST(UploadTest, FileThatIsSentByOthersIsCountedHere) {
+    const temporary_file file("0123456789");
+    const body what(file_range{file.descriptor(), 3, 6});
+    upload subject(what);
+    subject.skip(2);
+    const auto rest = subject.file_rest();
+    ASSERT_TRUE(rest);
+    EXPECT_EQ(rest->descriptor, file.descriptor());
+    EXPECT_EQ(rest->offset, 5U);
+    EXPECT_EQ(rest->length, 4U);
+    piece_status last{};
+    EXPECT_EQ(drain(subject, 100, last), "5678");
+    ASSERT_TRUE(subject.rewind());
+    EXPECT_EQ(subject.file_rest()->length, 6U);
+    subject.fail_short_file();
+    EXPECT_NE(subject.detail().find("ends before"), std::string::npos);
+    const body text("x");
+    EXPECT_FALSE(upload(text).file_rest());
+}
+
 TEST(UploadTest, OwnedBodiesStartAgain) {
     const temporary_file file("from a file");
     const body bodies[] = {body("text"), body(body::segments_type{"a", "bc"}),
