@@ -63,8 +63,9 @@ def work_of(case, nginx, scratch):
     """The case as what a client is told to do."""
     work = {key: case[key] for key in ("proto", "concurrency", "requests", "warmup", "resume",
                                        "new_connections", "idle", "threads") if key in case}
-    work["url"] = nginx.url(case["path"], case.get("tls", True))
-    work["ca"] = nginx.bundle if case.get("bundle") else nginx.ca
+    work["url"] = nginx.url(case["path"], case.get("tls", True), case.get("chain", False))
+    work["ca"] = nginx.bundle if case.get("bundle") else nginx.root if case.get("chain") \
+        else nginx.ca
     if case.get("to_file"):
         work["sink"] = "file:" + os.path.join(scratch, "sink")
     if "upload_bytes" in case:

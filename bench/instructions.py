@@ -9,6 +9,9 @@ import tempfile
 import clients
 from origin import Nginx
 
+EVERY = ("floor", "hearth", "beast", "libcurl")
+KINDS = (("h1", 1, EVERY), ("h1", 16, EVERY), ("h2", 1, ("floor", "hearth")),
+         ("h2", 32, ("floor", "hearth")), ("h2", 100, ("floor", "hearth")))
 POOLS = ((1, 0), (100, 0), (10_000, 0), (1, 10_000))  # origins, waiters
 
 
@@ -33,25 +36,27 @@ def need_valgrind():
 
 
 def per_request(args, say):
-    """Instructions in user space per small GET over TLS, h1."""
+    """Instructions in user space per small GET over TLS."""
     need_valgrind()
     few, many = (100, 300) if args.smoke else (2_000, 6_000)
     nginx = Nginx(args.origin_cpu)
     found = {}
     every = clients.all_clients(args.build)
     try:
-        for concurrency in (1, 16):
-            for name in ("floor", "hearth", "beast", "libcurl"):
+        for proto, concurrency, names in KINDS:
+            for name in names:
                 client = every[name]
-                if name not in args.clients or not client.is_there():
+                case = f"{proto} c={concurrency} {name}"
+                if name not in args.clients or not client.is_there() or args.case not in case:
                     continue
-                say(f"instructions: {name}, c={concurrency}")
+                say(f"instructions: {case}")
 
-                def command(count, client=client, concurrency=concurrency):
-                    return client.command + client.arguments(
-                        {"url": nginx.url(), "ca": nginx.ca, "concurrency": concurrency,
-                         "requests": count})
-                found[f"c={concurrency} {name}"] = per_unit(command, few, many)
+                def command(count, client=client, proto=proto, concurrency=concurrency):
+                    program = client.h2_command if proto == "h2" else client.command
+                    return program + client.arguments(
+                        {"url": nginx.url(), "ca": nginx.ca, "proto": proto,
+                         "concurrency": concurrency, "requests": count})
+                found[case] = per_unit(command, few, many)
     finally:
         nginx.stop()
     return found

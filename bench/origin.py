@@ -35,12 +35,15 @@ class Nginx:
         os.chmod(self.dir, 0o755)  # the workers of a root nginx are nobody
         self.cpu = cpu
         self.tls_port, self.plain_port, self.end_port = free_port(), free_port(), free_port()
+        self.chain_port = free_port()
         self.ca = os.path.join(self.dir, "cert.pem")
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
              "-nodes", "-keyout", f"{self.dir}/key.pem", "-out", self.ca, "-days", "2",
              "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
             check=True, stderr=subprocess.DEVNULL)
+        self.root = os.path.join(self.dir, "root.pem")
+        self.make_chain()
         self.bundle = os.path.join(self.dir, "bundle.pem")
         with open(self.bundle, "w") as out:
             for part in (SYSTEM_BUNDLE, self.ca):
@@ -54,6 +57,32 @@ class Nginx:
             out.write(self.configuration(keepalive_requests))
         self.process = None
         self.start()
+
+    def make_chain(self):
+        """chain.pem: a leaf issued by an intermediate of the root, as public servers have them."""
+        authority = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n"
+        leaf = "subjectAltName=DNS:localhost,IP:127.0.0.1\n"
+        for name, issuer, extensions in (("root", None, authority),
+                                         ("intermediate", "root", authority),
+                                         ("leaf", "intermediate", leaf)):
+            stem = f"{self.dir}/{name}"
+            with open(stem + ".ext", "w") as out:
+                out.write(extensions)
+            by = ["-signkey", stem + ".key"] if issuer is None else \
+                ["-CA", f"{self.dir}/{issuer}.pem", "-CAkey", f"{self.dir}/{issuer}.key",
+                 "-CAcreateserial"]
+            for command in (
+                    ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                     "-nodes", "-keyout", stem + ".key", "-subj", f"/CN=bench {name}",
+                     "-out", stem + ".csr"],
+                    ["x509", "-req", "-in", stem + ".csr", "-days", "2", "-extfile",
+                     stem + ".ext", "-out", stem + ".pem"] + by):
+                subprocess.run(["openssl"] + command, check=True, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+        with open(f"{self.dir}/chain.pem", "w") as out:
+            for name in ("leaf", "intermediate"):
+                with open(f"{self.dir}/{name}.pem") as text:
+                    out.write(text.read())
 
     def configuration(self, keepalive_requests):
         # /put reads the whole body before it answers: it is buffered for an upstream that is then
@@ -80,6 +109,11 @@ http {{
     ssl_protocols TLSv1.3;{locations}
   }}
   server {{
+    listen 127.0.0.1:{self.chain_port} ssl http2 backlog=4096;
+    ssl_certificate {self.dir}/chain.pem; ssl_certificate_key {self.dir}/leaf.key;
+    ssl_protocols TLSv1.3;{locations}
+  }}
+  server {{
     listen 127.0.0.1:{self.plain_port} backlog=4096;{locations}
   }}
   server {{
@@ -88,8 +122,10 @@ http {{
 }}
 """
 
-    def url(self, path="/", tls=True):
+    def url(self, path="/", tls=True, chain=False):
         scheme, port = ("https", self.tls_port) if tls else ("http", self.plain_port)
+        if chain:
+            port = self.chain_port
         return f"{scheme}://127.0.0.1:{port}{path}"
 
     def start(self):
