@@ -118,7 +118,7 @@ void concurrency_limit::end_window(base::time_point now) {
     recent_ = recent;
     // Half of the way only: the quickest of many medians is luck.
     if (recent < quick_) quick_ = (quick_ + recent) / 2;
-    const double tolerated = static_cast<double>(how_.tolerated.count());
+    const auto tolerated = static_cast<double>(how_.tolerated.count());
     const double longest = std::max(rules_.tolerance * quick_, tolerated);
     const double factor = std::clamp(longest / recent, 0.5, 1.0);
     const double share = is_from_a_crowd() ? 0.9 : 0.5;
