@@ -17,6 +17,18 @@ namespace hearth::detail {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
+namespace {
+
+/// Keys that tickets are kept of: as many as there are origins, so that those of origins that are
+/// forgotten, and of profiles that nobody has any more, go too.
+std::size_t most_ticket_keys(const config& values, std::size_t shards) {
+    constexpr std::size_t enough = 4096;
+    const std::size_t share = values.pool.max_origins / std::max<std::size_t>(shards, 1);
+    return std::clamp<std::size_t>(share, 1, enough);
+}
+
+}  // namespace
+
 shard::shard(asio::any_io_executor executor, shard_settings settings)
     : executor_(std::move(executor)),
       settings_(std::move(settings)),
@@ -24,7 +36,7 @@ shard::shard(asio::any_io_executor executor, shard_settings settings)
       core_(core_settings(), settings_.seed, settings_.leases),
       resolver_(io::make_resolver(executor_, config_.dns,
                                   {settings_.name_threads, config_.timeouts.name})),
-      sessions_(config_.tls.tickets_per_origin),
+      sessions_(config_.tls.tickets_per_origin, most_ticket_keys(config_, settings_.shards)),
       chains_(config_.tls.remember_chains.value_or(std::chrono::seconds{0})),
       receive_buffer_(config_.io.receive_buffer),
       load_(config_.shed),

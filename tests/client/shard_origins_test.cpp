@@ -101,5 +101,28 @@ TEST(ShardOriginsTest, ManyOriginsTakeNoMoreMemoryThanTheLimit) {
     EXPECT_EQ(subject.stats().origins.size(), 256U);
 }
 
+TEST(ShardOriginsTest, TicketsOfForgottenOriginsTakeNoMemory) {
+    const testing::certificate_authority authority;
+    testing::origin_options options;
+    options.listen.server_certificate = authority.issue();
+    testing::origin origin(options);
+    tls_options trust;
+    trust.ca_pem = authority.ca_pem();
+    client subject(few_origins());
+    const auto in_use = [&](int count) {
+        for (int i = 0; i < count; ++i) {  // each profile has an origin and tickets of its own
+            request what = get(origin.url("/no-keepalive"));
+            what.tls = tls_profile::make(trust);
+            EXPECT_EQ(subject.send(std::move(what)).status, 200U);
+        }
+        return ::mallinfo2().uordblks;
+    };
+    const std::size_t before = in_use(600);
+    const std::size_t after = in_use(600);
+    EXPECT_EQ(subject.stats().origins.size(), 256U);
+    // Tickets of an origin take some 8 KiB, most of it the certificate they were issued under.
+    EXPECT_LT(after, before + 1024 * 1024);
+}
+
 }  // namespace
 }  // namespace hearth
