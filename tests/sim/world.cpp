@@ -131,8 +131,15 @@ void world::schedule(duration delay, event_kind kind, connection_id connection,
 
 void world::run() {
     begin();
-    const std::uint64_t most_steps = exchanges_ * max_steps_per_exchange + 1'000'000;
-    while (step()) require(totals_.steps < most_steps, "the world comes to an end");
+    const time_point start = now_;
+    // Connections that are kept ready are dialled anew as often as they are idle for too long.
+    const auto& pool = settings_.pool.pool;
+    const std::uint64_t kept = std::uint64_t{pool.min_ready} * settings_.origins;
+    const auto most_steps = [&] {
+        const auto turnovers = static_cast<std::uint64_t>((now_ - start) / pool.idle_timeout);
+        return exchanges_ * max_steps_per_exchange + 1'000'000 + turnovers * kept * 20;
+    };
+    while (step()) require(totals_.steps < most_steps(), "the world comes to an end");
     check_end();
 }
 
