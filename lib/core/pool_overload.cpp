@@ -137,8 +137,8 @@ void implementation::watch_crowd(origin_record& origin) {
 
 // Whether more exchanges under way would only make each take longer.
 bool implementation::is_crowded(const origin_record& origin) const {
-    return origin.useful && origin.pool.waiters() != 0 && !is_draining_ &&
-           !origin.is_multiplexed && origin.asking >= origin.useful->limit();
+    return origin.useful && origin.pool.waiters() != 0 && !is_draining_ && !origin.is_multiplexed &&
+           origin.asking >= origin.useful->limit();
 }
 
 // An exchange has its answer, or will not be waited for any longer.
