@@ -146,9 +146,12 @@ struct overload_config {
     /// throughout `interval`, and waiters ran out of time meanwhile, those that came last are
     /// served first and the oldest fail one by one with `errc::overloaded`, until the oldest has
     /// waited less than `target`. If answers take a quarter of the time that callers give them by
-    /// then, an origin over HTTP/1.1 is asked by no more at once than it answers without a queue,
-    /// which is learned, and nobody is dialled for meanwhile. None: always in the order they came,
-    /// nobody is shed, and whoever has a connection is sent. Default 20 ms. Range 1 ms..1 h.
+    /// then, or come too late, an origin over HTTP/1.1 is asked by no more at once than it answers
+    /// without a queue, which is learned (`origin_stats::overload_limit`), and nobody is dialled
+    /// for meanwhile; of further calls only a quarter more than are served may wait, the others
+    /// fail at once with `errc::overloaded`, which costs next to nothing. None: always in the order
+    /// they came, nobody is shed, and whoever has a connection is sent. Default 20 ms. Range 1 ms
+    /// to 1 h.
     std::optional<milliseconds> target{20};
     /// Default 100 ms: several round trips. Range 1 ms..1 h.
     milliseconds interval{100};

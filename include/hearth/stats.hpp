@@ -90,8 +90,11 @@ struct origin_stats {
     std::uint64_t queue_refused = 0;
     std::uint64_t queue_timeouts = 0;
     std::uint64_t queue_hopeless = 0;  ///< Failed, or not sent, with `errc::would_miss_deadline`.
-    std::uint64_t queue_shed = 0;      ///< Failed with `errc::overloaded` while waiting.
-    std::uint64_t streams_reset = 0;   ///< HTTP/2: cancelled, and the peer was told.
+    std::uint64_t queue_shed = 0;      ///< Failed with `errc::overloaded`, not waiting any longer.
+    /// Now: exchanges that an overloaded origin is given at once, see `overload_config`; 0: it is
+    /// not overloaded.
+    std::uint64_t overload_limit = 0;
+    std::uint64_t streams_reset = 0;  ///< HTTP/2: cancelled, and the peer was told.
     // The gate before the queue: breaker, rate limit, concurrency limit and load.
     breaker_state breaker = breaker_state::closed;  ///< Now; of a sum the worst.
     std::uint64_t concurrency_limit = 0;            ///< Now; 0: off.

@@ -41,6 +41,7 @@ struct call {
     reserve_handler reserve{};          ///< Or this: it wants a connection only.
     std::shared_ptr<send_flow> flow{};  ///< Set: this is one of its attempts.
     base::time_point not_before{};      ///< The pause before it.
+    bool is_let_in = false;             ///< Core has been asked and does not refuse it at once.
 };
 
 /// How a caller reaches a call that may be cancelled before it has an exchange_id.
@@ -116,6 +117,7 @@ struct live_exchange {
           reserve(std::move(from.reserve)),
           flow(std::move(from.flow)),
           body(what.body),
+          is_let_in(from.is_let_in),
           started(from.started) {}
     live_exchange(const live_exchange&) = delete;
     live_exchange& operator=(const live_exchange&) = delete;
@@ -143,6 +145,7 @@ struct live_exchange {
     std::uint64_t credited = 0;  // of these, given back to the stream's window
     std::uint64_t written = 0;   // HTTP/2: octets of the request's body when last looked at
     std::uint32_t stale_retries = 0;
+    bool is_let_in = false;        // as in `call`
     bool was_misdirected = false;  // 421 was answered once
     bool awaits_settings = false;  // extended CONNECT: assigned, but not begun
     bool held = false;             // waits at the gate of its origin

@@ -157,7 +157,7 @@ private:
     void complete(handler_ptr<Args...> handler, Values&&... values);
     // Origins (shard_origins.cpp).
     origin_id intern(const pool_key& key);
-    [[nodiscard]] origin_id origin_of(const live_exchange& x);
+    [[nodiscard]] origin_id origin_of(const request& what, const target& called);
     void forget_origins();
     void forget_origin(origin_id id);
     [[nodiscard]] core::origin_use use_of(origin_id id) const;
@@ -260,7 +260,10 @@ private:
     // Exchanges (shard_exchange.cpp, shard_stream.cpp).
     void assign(exchange_id id, connection_id connection);
     void assigned_too_late(live_exchange& x);
-    void acquire(const live_exchange& x, bool fresh);
+    void acquire(live_exchange& x, bool fresh);
+    [[nodiscard]] base::time_point deadline_of(const request& what, base::time_point started) const;
+    bool turn_away(call& from);
+    [[nodiscard]] error_code error_of(core::wait_failure failure, origin_id origin) const;
     void begin_request(live_exchange& x, link& l);
     void fill_connection(live_exchange& x, const link& l) const;
     [[nodiscard]] std::string finish_fields(live_exchange& x) const;
@@ -336,8 +339,10 @@ private:
     void on_exchange_time(exchange_id id);
     [[nodiscard]] bool has_written(live_exchange& x);
     [[nodiscard]] phase phase_of(const live_exchange& x) const;
-    [[nodiscard]] std::string waiting_detail(const live_exchange& x);
-    [[nodiscard]] std::string missed_detail(const live_exchange& x, base::duration least);
+    [[nodiscard]] const std::string& queue_detail(origin_id origin);
+    [[nodiscard]] std::string waiting_detail(origin_id origin, base::time_point started);
+    [[nodiscard]] std::string missed_detail(origin_id origin, base::time_point started,
+                                            base::time_point deadline, base::duration least);
 
     [[noreturn]] static void throw_wrong_process();
 

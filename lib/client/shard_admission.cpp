@@ -56,6 +56,46 @@ std::unique_ptr<core::admission> shard::make_admission() {
     return rules.any() ? std::make_unique<core::admission>(rules, random_.next()) : nullptr;
 }
 
+base::time_point shard::deadline_of(const request& what, base::time_point started) const {
+    if (what.deadline) return *what.deadline;
+    return config_.timeouts.total ? base::after(started, *config_.timeouts.total) : base::never;
+}
+
+/// Ends a call that core refuses at once: for less than it takes to begin an exchange, because this
+/// happens where there are more calls than there is CPU.
+bool shard::turn_away(call& from) {
+    if (!from.send || from.flow || from.not_before > now_) return false;
+    const base::time_point deadline = deadline_of(from.what, from.started);
+    if (deadline == base::never) return false;
+    const origin_id id = origin_of(from.what, from.where);
+    // They have the first word.
+    const double reported = settings_.reported_load ? settings_.reported_load->load() : 0.0;
+    if (load_.sheds(now_, from.what.priority_class, reported)) return false;
+    if (origins_[id.index].gate) return false;
+    const core::refusal refusal = core_.ask(now_, id, deadline);
+    from.is_let_in = refusal.failure == core::wait_failure::none;
+    if (from.is_let_in) return false;
+    const error_code error = error_of(refusal.failure, id);
+    failure why;
+    why.phase = phase::queue;
+    why.origin = origins_[id.index].name;
+    why.dial_error = origins_[id.index].dial_error;
+    why.dial_detail = origins_[id.index].dial_detail;
+    if (refusal.failure == core::wait_failure::would_miss_deadline) {
+        why.detail = missed_detail(id, from.started, deadline, refusal.least);
+    } else if (refusal.failure == core::wait_failure::shed) {
+        why.detail.reserve(240);
+        why.detail =
+            "More calls come than can be answered in time, and this one was not let in to ";
+        why.detail += "wait; ";
+        why.detail += queue_detail(id);
+    } else {
+        why.detail = error.message();
+    }
+    refuse(std::move(from), error, std::move(why));
+    return true;
+}
+
 /// Lets a call to the pool, holds it, or refuses it.
 void shard::admit(live_exchange& x, exchange_id id) {
     const double reported = settings_.reported_load ? settings_.reported_load->load() : 0.0;

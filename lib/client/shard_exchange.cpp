@@ -61,6 +61,8 @@ std::uint64_t announced_body(const live_exchange& x) {
 }  // namespace
 
 void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
+    const bool may_begin = !closed_ && !draining_ && !(handle && handle->cancelled);
+    if (may_begin && turn_away(from)) return;
     ++calls_;
     const base::time_point not_before = from.not_before;
     const exchange_id id = exchanges_.emplace(std::move(from));
@@ -74,17 +76,14 @@ void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
     if (closed_) refused = errc::client_closed;
     if (!refused && draining_) refused = errc::client_draining;
     if (handle && handle->cancelled) refused = asio::error::operation_aborted;
-    x.deadline = x.what.deadline.value_or(base::never);
-    if (!x.what.deadline && config_.timeouts.total) {
-        x.deadline = base::after(x.started, *config_.timeouts.total);
-    }
+    x.deadline = deadline_of(x.what, x.started);
     if (!refused && x.deadline <= now_) refused = errc::deadline_exceeded;
     if (refused) {
         describe_failure(x, refused);
         complete_exchange(id, refused);
         return;
     }
-    x.origin = origin_of(x);
+    x.origin = origin_of(x.what, x.where);
     ++origins_[x.origin.index].exchanges;
     if (x.what.method == method::connect && is_forwarded(origins_[x.origin.index].key)) {
         refused = errc::invalid_method;
@@ -137,25 +136,32 @@ void shard::cancel(const std::shared_ptr<cancel_handle>& handle, bool only_unsen
     complete_exchange(id, asio::error::operation_aborted);
 }
 
+error_code shard::error_of(core::wait_failure failure, origin_id origin) const {
+    switch (failure) {
+        case core::wait_failure::none: break;
+        case core::wait_failure::queue_full: return errc::queue_full;
+        case core::wait_failure::queue_timeout: return errc::queue_timeout;
+        case core::wait_failure::deadline: return errc::deadline_exceeded;
+        case core::wait_failure::would_miss_deadline: return errc::would_miss_deadline;
+        case core::wait_failure::shed: return errc::overloaded;
+        case core::wait_failure::dial: {
+            const error_code error = origins_[origin.index].dial_error;
+            return error ? error : error_code(errc::connect_failed);
+        }
+        case core::wait_failure::descriptor_limit: return errc::descriptor_limit;
+        case core::wait_failure::draining: return errc::client_draining;
+    }
+    return errc::internal;
+}
+
 void shard::perform_fail(const core::action& action) {
     live_exchange* x = exchanges_.find(action.exchange);
     if (x == nullptr) return;
-    error_code error = errc::internal;
-    switch (action.failure) {
-        case core::wait_failure::none: break;
-        case core::wait_failure::queue_full: error = errc::queue_full; break;
-        case core::wait_failure::queue_timeout: error = errc::queue_timeout; break;
-        case core::wait_failure::deadline: error = errc::deadline_exceeded; break;
-        case core::wait_failure::would_miss_deadline: error = errc::would_miss_deadline; break;
-        case core::wait_failure::shed: error = errc::overloaded; break;
-        case core::wait_failure::dial: error = origins_[x->origin.index].dial_error; break;
-        case core::wait_failure::descriptor_limit: error = errc::descriptor_limit; break;
-        case core::wait_failure::draining: error = errc::client_draining; break;
-    }
-    if (!error) error = errc::connect_failed;
+    const error_code error = error_of(action.failure, x->origin);
     std::string detail;
     if (action.failure == core::wait_failure::would_miss_deadline) {
-        detail = missed_detail(*x, base::duration(static_cast<base::duration::rep>(action.value)));
+        const base::duration least(static_cast<base::duration::rep>(action.value));
+        detail = missed_detail(x->origin, x->started, x->deadline, least);
     }
     describe_failure(*x, error, std::move(detail));
     if (action.failure == core::wait_failure::dial) {
@@ -368,10 +374,11 @@ void shard::wait_again(live_exchange& x, bool fresh) {
 }
 
 /// Asks core for a connection; for one of a hedged pair rather not the other's.
-void shard::acquire(const live_exchange& x, bool fresh) {
+void shard::acquire(live_exchange& x, bool fresh) {
     const live_exchange* twin = exchanges_.find(x.twin);
     const connection_id avoided = twin != nullptr ? twin->connection : connection_id{};
-    core_.acquire(now_, {x.id, x.origin, x.deadline, fresh, avoided, x.reserve != nullptr});
+    core_.acquire(now_, {x.id, x.origin, x.deadline, fresh, avoided, x.reserve != nullptr,
+                         std::exchange(x.is_let_in, false)});
 }
 
 /// Ends an exchange on our side: cancelled, late, too large. Core says what becomes of its
@@ -405,40 +412,45 @@ phase shard::phase_of(const live_exchange& x) const {
     return x.request_complete ? phase::first_byte : phase::send;
 }
 
-/// Why a waiter is waiting, in numbers.
-/// Of many that fail together, which happens when there is least time for it, all say how long they
-/// waited, and what else waits is looked up once in a millisecond.
-std::string shard::waiting_detail(const live_exchange& x) {
-    origin_entry& origin = origins_[x.origin.index];
+/// What waits for an origin. Of many that fail together, which happens when there is least time for
+/// it, it is looked up once in a millisecond.
+const std::string& shard::queue_detail(origin_id id) {
+    origin_entry& origin = origins_[id.index];
     if (origin.queue_text.empty() || now_ - origin.queue_text_at >= std::chrono::milliseconds(1)) {
-        const origin_stats s = core_.stats(now_, x.origin);
+        const origin_stats s = core_.stats(now_, id);
         origin.queue_text = std::to_string(s.waiting) +
                             " exchanges wait for this origin, which has " + std::to_string(s.open) +
                             " connections (" + std::to_string(s.idle) + " idle) and " +
                             std::to_string(s.dialing + s.handshaking) + " being dialled.";
         origin.queue_text_at = now_;
     }
+    return origin.queue_text;
+}
+
+/// Why a waiter is waiting, in numbers.
+std::string shard::waiting_detail(origin_id origin, base::time_point started) {
     std::string text;
     text.reserve(240);
     if (core_.lacks_descriptors()) text += "No file descriptor is left for more connections. ";
     text += "The exchange waited ";
-    text += text_of(now_ - x.started);
+    text += text_of(now_ - started);
     text += " for a connection; ";
-    text += origin.queue_text;
+    text += queue_detail(origin);
     return text;
 }
 
-std::string shard::missed_detail(const live_exchange& x, base::duration least) {
+std::string shard::missed_detail(origin_id origin, base::time_point started,
+                                 base::time_point deadline, base::duration least) {
     std::string text;
     text.reserve(400);
     text += "The deadline is ";
-    text += text_of(x.deadline - now_);
+    text += text_of(deadline - now_);
     text += " away; the quickest answers of ";
-    text += origins_[x.origin.index].name;
+    text += origins_[origin.index].name;
     text += " took ";
     text += text_of(least);
     text += " of late. ";
-    text += waiting_detail(x);
+    text += waiting_detail(origin, started);
     return text;
 }
 
@@ -448,7 +460,7 @@ void shard::describe_failure(live_exchange& x, error_code error, std::string det
     why.origin = x.origin.is_valid() ? origins_[x.origin.index].name : x.where.origin.to_string();
     why.attempt = x.result.attempts;
     if (detail.empty() && x.stage == exchange_stage::waiting && x.origin.is_valid()) {
-        detail = waiting_detail(x);
+        detail = waiting_detail(x.origin, x.started);
     }
     if (detail.empty()) detail = error.message();
     why.detail = std::move(detail);

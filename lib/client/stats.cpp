@@ -50,6 +50,7 @@ void add_gate(origin_stats& sum, const origin_stats& one) {
     };
     if (is_worse(one.breaker, sum.breaker)) sum.breaker = one.breaker;
     sum.concurrency_limit += one.concurrency_limit;
+    sum.overload_limit += one.overload_limit;
     sum.held += one.held;
     sum.breaker_opened += one.breaker_opened;
     sum.breaker_refused += one.breaker_refused;

@@ -14,6 +14,8 @@ constexpr duration shortest_answer = 5ms;
 constexpr int silence_factor = 4;
 // Half-life of `least` without answers; a caller's usual patience is longer.
 constexpr duration half_life = 100ms;
+// Of `quickest`, and once more.
+constexpr duration memory = 10s;
 
 [[nodiscard]] duration faded(duration value, duration age) {
     return duration{value.count() >> std::min<std::int64_t>(age / half_life, 62)};
@@ -22,6 +24,7 @@ constexpr duration half_life = 100ms;
 }  // namespace
 
 void answer_history::on_answer(time_point now, duration took) {
+    note_quickest(now, took);
     typical_ = typical_ == duration::zero() ? took : typical_ + (took - typical_) / 8;
     if (last_answer_ == time_point::min()) {
         quick_ = took;
@@ -32,6 +35,17 @@ void answer_history::on_answer(time_point now, duration took) {
     last_answer_ = now;
     unanswered_ = 0;
     missed_ = 0;
+}
+
+void answer_history::note_quickest(time_point now, duration took) {
+    if (quickest_since_ == time_point::min() || now - quickest_since_ >= memory) {
+        const bool is_recent =
+            quickest_since_ != time_point::min() && now - quickest_since_ < 2 * memory;
+        quickest_before_ = is_recent ? quickest_ : duration::max();
+        quickest_ = duration::max();
+        quickest_since_ = now;
+    }
+    quickest_ = std::min(quickest_, took);
 }
 
 void answer_history::on_missed(time_point now, duration waited) {

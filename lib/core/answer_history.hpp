@@ -10,6 +10,7 @@
 //    confirmed is not certain. No value of it lasts, whatever it was. And it is never more than a
 //    caller has waited in vain of late: an origin whose last answers all were slow ones (a warm-up,
 //    a batch of reports) may be quick for the next caller, who is then not refused but asked for.
+//  - `quickest`: the quickest one of the last ten to twenty seconds.
 //  - `is_silent`: the origin answers nobody in time. Either `enough` exchanges are unanswered since
 //    the last answer and that is four times longer ago than an answer takes (at least 20 ms), or
 //    `enough` callers have left unanswered since.
@@ -17,6 +18,7 @@
 // Called by the pool, one per origin; `now` never goes back.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/time.hpp"
@@ -45,6 +47,7 @@ public:
 
     [[nodiscard]] bool is_silent(time_point now) const;
     [[nodiscard]] duration typical() const { return typical_; }
+    [[nodiscard]] duration quickest() const { return std::min(quickest_, quickest_before_); }
     /// The last answer that reached a live caller; `time_point::min()` if none did.
     [[nodiscard]] time_point last_answer() const { return last_answer_; }
     /// A low estimate of a TCP connect.
@@ -56,12 +59,17 @@ public:
     }
 
 private:
+    void note_quickest(time_point now, duration took);
+
     std::uint32_t unanswered_ = 0;  // assigned since the last answer
     std::uint32_t missed_ = 0;      // left unanswered since the last answer
     time_point asking_since_{};     // when the first of `unanswered_` was assigned
     time_point last_answer_ = time_point::min();
     duration typical_{};
     duration quick_{};
+    duration quickest_ = duration::max();
+    duration quickest_before_ = duration::max();  // of the ten seconds before these
+    time_point quickest_since_ = time_point::min();
     duration round_trip_{};
     duration vain_wait_{};  // the longest of late
     time_point vain_at_{};

@@ -66,7 +66,8 @@ void concurrency_limit::begin_if_first(base::time_point now) {
     if (window_began_ != base::never) return;
     begin_window(now);
     measure_at_ = base::after(now, how_.measure_every);
-    if (is_from_a_crowd()) measure(now + how_.crowded);
+    is_searching_ = is_from_a_crowd();
+    if (is_searching_) measure(now + how_.crowded);
 }
 
 void concurrency_limit::on_sample(base::time_point now, base::time_point asked, base::duration took,
@@ -92,11 +93,15 @@ void concurrency_limit::end_if_over(base::time_point now) {
     misses_ > samples_.size() ? end_vain_window(now) : end_window(now);
 }
 
-// A limit that was halved to measure stays so.
+// A limit that was halved to measure stays so, and what began in a crowd is halved until it shows.
 void concurrency_limit::end_vain_window(base::time_point now) {
-    if (limit_before_ == 0.0) limit_ = bounded(limit_ * (1 - smoothing / 2));
-    limit_before_ = 0.0;
-    counts_from_ = now;
+    if (is_searching_) {
+        measure(now);
+    } else {
+        if (limit_before_ == 0.0) limit_ = bounded(limit_ * (1 - smoothing / 2));
+        limit_before_ = 0.0;
+        counts_from_ = now;
+    }
     begin_window(now);
 }
 
@@ -111,6 +116,7 @@ void concurrency_limit::end_window(base::time_point now) {
         if (limit_before_ != 0.0 && !is_enough) limit_ = bounded(limit_before_);
         limit_before_ = 0.0;
         counts_from_ = now;
+        is_searching_ = is_enough;
         if (is_enough) measure(now + middle);
         begin_window(now);
         return;
@@ -122,7 +128,7 @@ void concurrency_limit::end_window(base::time_point now) {
     const double longest = std::max(rules_.tolerance * quick_, tolerated);
     const double factor = std::clamp(longest / recent, 0.5, 1.0);
     const double share = is_from_a_crowd() ? 0.9 : 0.5;
-    const bool in_use = static_cast<double>(peak_) >= limit_ * share;
+    const bool in_use = static_cast<double>(peak_) >= std::floor(limit_) * share;
     if (factor < 1.0 || in_use) {
         const double growth = factor < 1.0 ? 0.0 : limit_ * how_.growth;
         const double more = std::max(std::sqrt(limit_), growth);

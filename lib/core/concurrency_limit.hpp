@@ -45,6 +45,8 @@ public:
     void set_rules(const concurrency_config& rules);
 
     [[nodiscard]] std::uint32_t limit() const { return static_cast<std::uint32_t>(limit_); }
+    /// The limit is half of what it was, for this window.
+    [[nodiscard]] bool is_measuring() const { return limit_before_ != 0.0; }
     /// An answer came `took` after it was asked for, at `asked`; `in_flight` were under way then,
     /// it included.
     void on_sample(base::time_point now, base::time_point asked, base::duration took,
@@ -69,6 +71,7 @@ private:
     base::prng random_;
     double limit_;
     double limit_before_ = 0.0;  // set: `quick` is being measured
+    bool is_searching_ = false;  // for how few are no crowd
     double quick_ = 0.0;         // nanoseconds; 0: not known yet
     double recent_;              // of the last window
     std::vector<base::duration> samples_;

@@ -40,6 +40,15 @@ origin_id implementation::add_origin(time_point now, const origin_settings& sett
     return id;
 }
 
+refusal implementation::ask(time_point now, origin_id name, time_point deadline) {
+    set_time(now);
+    origin_record* origin = origins_.find(name);
+    HEARTH_ASSERT(origin != nullptr);
+    if (origin == nullptr || is_draining_) return {wait_failure::draining};
+    if (deadline <= now_) return {wait_failure::deadline};
+    return turn_away(*origin, deadline);
+}
+
 void implementation::acquire(time_point now, const acquire_params& params) {
     advance(now);
     exchange_record* exchange = tables_.exchanges.open(params.exchange);
@@ -49,17 +58,17 @@ void implementation::acquire(time_point now, const acquire_params& params) {
         refuse(params, wait_failure::draining);
     } else if (params.deadline <= now_) {
         refuse(params, wait_failure::deadline);
-    } else if (is_refused(*origin, params.deadline)) {
-        ++origin->counters->queue_hopeless;
-        refuse(params, wait_failure::would_miss_deadline, origin->answers.least(now_));
+    } else if (const refusal why =
+                   params.is_let_in ? refusal{} : turn_away(*origin, params.deadline);
+               why.failure != wait_failure::none) {
+        refuse(params, why.failure, why.least);
     } else {
         exchange->origin = params.origin.index;
         exchange->wants_fresh = params.fresh_connection;
         exchange->is_answered = params.is_reservation;
         exchange->deadline = params.deadline;
         const bool fresh = params.fresh_connection && !is_fresh_out_of_reach(*origin);
-        const bool has_crowd = is_crowded(*origin);
-        if (has_crowd) origin->crowded_at = now_;
+        const bool has_crowd = note_crowd(*origin);
         std::uint32_t picked = has_crowd ? no_index : origin->pool.pick(fresh, ideal_streams());
         if (picked != no_index && tables_.connections.at(picked).id == params.avoid) {
             picked = origin->pool.pick_besides(tables_, picked);
@@ -339,21 +348,14 @@ void implementation::release(connection_record& connection) {
         ++origin.counters->drained;
         touch(origin);
     }
+    origin.releases.note(now_);
     offer(connection);
 }
 
 // Gives its room to waiters; what is left of it rests.
 void implementation::offer(connection_record& connection) {
     origin_record& origin = origin_of(connection);
-    while (connection.has_room()) {
-        const bool is_used = connection.has_carried && !is_fresh_out_of_reach(origin);
-        const std::uint32_t index = next_waiter(origin, is_used);
-        if (index == no_index) break;
-        origin.pool.dequeue(tables_, index);
-        deadlines_.remove(tables_.exchanges.at(index).timer);
-        assign(connection, index);
-        touch(origin);
-    }
+    while (connection.has_room() && serve_next(connection)) touch(origin);
     if (connection.is_multiplexed && (connection.exchanges != 0 || !connection.has_room())) {
         return show_room(connection);
     }

@@ -66,6 +66,13 @@ struct acquire_params {
     bool fresh_connection = false;      ///< Only a connection that has carried no exchange yet.
     connection_id avoid{};              ///< Another one is preferred, if there is one with room.
     bool is_reservation = false;        ///< It keeps the connection; it teaches nothing of answers.
+    bool is_let_in = false;             ///< `ask` has not refused it.
+};
+
+/// That an exchange is not worth acquiring.
+struct refusal {
+    wait_failure failure = wait_failure::none;  ///< None: it is.
+    duration least{};  ///< With `would_miss_deadline`: what the quickest answers take.
 };
 
 /// Facts about a connection that became usable.
@@ -100,6 +107,9 @@ public:
     [[nodiscard]] origin_use use_of(origin_id origin) const;
     /// Forgets an origin that is not `in_use`; its id is dead.
     void forget_origin(time_point now, origin_id origin);
+    /// Whether an exchange that is acquired now is refused whatever else there is: `acquire` asks
+    /// the same, but to know it before costs less. It counts as refused, or as let in.
+    [[nodiscard]] refusal ask(time_point now, origin_id origin, time_point deadline);
     void acquire(time_point now, const acquire_params& params);
     /// Withdraws a waiter. An assigned exchange is withdrawn by `cancel_assigned`.
     void cancel(time_point now, exchange_id exchange);

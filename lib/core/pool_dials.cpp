@@ -327,6 +327,7 @@ void implementation::forget(connection_record& connection, close_reason reason) 
     deadlines_.remove(connection.leave_timer);
     if (connection.is_slow_dial) --origin.slow_dials;
     tables_.by_use.remove(connection.use);
+    if (!connection.assigned.empty()) origin.releases.reset();
     while (!connection.assigned.empty()) detach(connection, connection.assigned.front());
     origin.pool.change(tables_, connection, connection_event::close);
     ++origin.counters->closed;

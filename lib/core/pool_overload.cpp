@@ -25,6 +25,8 @@ constexpr std::uint32_t tried_all_the_same = 16;
 constexpr duration shortest_look = 1ms;
 // An overloaded origin is asked by so many at once in any case.
 constexpr std::uint32_t fewest_asking = 16;
+// So long after a measurement there still are waiters that it has caused.
+constexpr duration measuring_echo = 300ms;
 // After that long without a waiter for whom it mattered, what was learned may be wrong.
 constexpr duration crowd_memory = 2s;
 
@@ -77,23 +79,38 @@ bool implementation::is_refused(origin_record& origin, time_point deadline) {
     return ++origin.late_ones % tried_all_the_same != 0;
 }
 
+// Whether an exchange is not worth a look at the pool.
+refusal implementation::turn_away(origin_record& origin, time_point deadline) {
+    if (is_refused(origin, deadline)) {
+        ++origin.counters->queue_hopeless;
+        watch_late_ones(origin);
+        return {wait_failure::would_miss_deadline, origin.answers.least(now_)};
+    }
+    if (!origin.useful || origin.is_multiplexed) return {};
+    note_crowd(origin);
+    const bool finds_waiters = origin.pool.waiters() != 0;
+    if (!origin.door.refuses(now_, finds_waiters, random_.unit())) return {};
+    ++origin.counters->queue_shed;
+    return {wait_failure::shed};
+}
+
 // Whom a connection goes to. Those it would be wasted on fail on the way, and when there are too
 // many, the oldest.
 std::uint32_t implementation::next_waiter(origin_record& origin, bool has_carried) {
     if (origin.pool.waiters() == 0) return no_index;
     watch_queue(origin);
-    if (is_crowded(origin)) {
-        origin.crowded_at = now_;
-        return no_index;
-    }
-    const bool newest_first =
-        settings_.overload.target && (origin.queue.is_overloaded() || origin.is_rationed);
+    if (note_crowd(origin)) return no_index;
+    const bool newest_first = settings_.overload.target &&
+                              (origin.queue.is_overloaded() || origin.useful || origin.is_rationed);
     for (;;) {
         const std::uint32_t index = newest_first
                                         ? origin.pool.last_waiter_for(tables_, has_carried)
                                         : origin.pool.first_waiter_for(tables_, has_carried);
         if (index == no_index) return no_index;
-        if (!is_refused(origin, tables_.exchanges.at(index).deadline)) return index;
+        if (!is_refused(origin, tables_.exchanges.at(index).deadline)) {
+            origin.door.on_served();
+            return index;
+        }
         fail_waiter(index, wait_failure::would_miss_deadline);
     }
 }
@@ -121,24 +138,79 @@ void implementation::watch_queue(origin_record& origin) {
 void implementation::watch_crowd(origin_record& origin) {
     const exchange_record& newest =
         tables_.exchanges.at(origin.pool.last_waiter_for(tables_, false));
+    if (newest.deadline == base::never) return;
+    look_at_losses(origin);
     const duration typical = origin.answers.typical();
-    if (newest.deadline == base::never || origin.is_multiplexed) return;
     const duration long_answer = (newest.deadline - newest.since) / 4;
-    if (origin.useful || !origin.queue.is_overloaded() || typical < long_answer) return;
+    // Losses alone are no sign where answers always take long and there are no connections yet.
+    const bool is_losing = origin.losses.are_many && typical >= 2 * origin.answers.quickest();
+    const bool is_overloaded = origin.queue.is_overloaded() || is_losing;
+    if (is_overloaded && typical >= long_answer) begin_crowd(origin, long_answer);
+}
+
+// Where our own CPU is late, calls come to the pool when little of their time is left. Those that
+// have too little cost next to nothing, those that have a little more are sent and miss: that can
+// go on for ever, without a waiter.
+void implementation::watch_late_ones(origin_record& origin) {
+    if (!settings_.overload.target) return;
+    look_at_losses(origin);
+    if (origin.losses.are_late) begin_crowd(origin, duration::zero());
+}
+
+void implementation::begin_crowd(origin_record& origin, duration tolerated) {
+    if (origin.useful || origin.is_multiplexed) return;
     const concurrency_config rules{.enabled = true,
                                    .initial_limit = std::max(origin.asking, fewest_asking),
                                    .min_limit = fewest_asking,
                                    .max_limit = no_index};
     const concurrency_limit::pace quickly{
-        .measure_every = 1s, .growth = 0.5, .crowded = typical, .tolerated = long_answer};
+        .measure_every = 1s,
+        .growth = 0.5,
+        .crowded = std::max<duration>(origin.answers.typical(), duration{1}),
+        .tolerated = tolerated};
     origin.useful = std::make_unique<concurrency_limit>(rules, random_.next(), quickly);
     origin.crowded_at = now_;
+    origin.door = {};
+}
+
+// What became of the calls of the last `interval`. A queue that is lost as a whole, again and
+// again, is empty in between, and yet is overload.
+void implementation::look_at_losses(origin_record& origin) {
+    constexpr std::uint64_t some = 16;
+    auto& seen = origin.losses;
+    const duration interval = settings_.overload.interval;
+    if (now_ - seen.since < interval) return;
+    const std::uint64_t lost = origin.lost_waiters - seen.lost_before;
+    const std::uint64_t late = origin.late_ones - seen.late_before;
+    const std::uint64_t sent = origin.exchanges - seen.sent_before;
+    const std::uint64_t answered = origin.answered - seen.answered_before;
+    const bool is_recent = now_ - seen.since < 2 * interval;
+    const bool are_some = is_recent && lost >= some && lost * 4 >= answered;
+    seen.are_many = are_some && seen.were_some;  // not for a moment, as at a cold start
+    seen.were_some = are_some;
+    seen.are_late = is_recent && late >= some && late * 4 >= sent && answered * 2 < sent;
+    seen.since = now_;
+    seen.lost_before = origin.lost_waiters;
+    seen.late_before = origin.late_ones;
+    seen.sent_before = origin.exchanges;
+    seen.answered_before = origin.answered;
 }
 
 // Whether more exchanges under way would only make each take longer.
 bool implementation::is_crowded(const origin_record& origin) const {
-    return origin.useful && origin.pool.waiters() != 0 && !is_draining_ && !origin.is_multiplexed &&
+    return origin.useful && !is_draining_ && !origin.is_multiplexed &&
            origin.asking >= origin.useful->limit();
+}
+
+// The same, remembered: but not what comes of the limit being low only to measure.
+bool implementation::note_crowd(origin_record& origin) {
+    if (!is_crowded(origin)) return false;
+    if (origin.useful->is_measuring()) {
+        origin.measured_at = now_;
+    } else if (now_ - origin.measured_at > measuring_echo) {
+        origin.crowded_at = now_;
+    }
+    return true;
 }
 
 // An exchange has its answer, or will not be waited for any longer.
@@ -155,18 +227,24 @@ void implementation::end_asking(origin_record& origin, exchange_record& exchange
     --origin.asking;
 }
 
+// Puts the waiter that is due on a connection with room. False: there is none for it.
+bool implementation::serve_next(connection_record& connection) {
+    origin_record& origin = origin_of(connection);
+    const bool is_used = connection.has_carried && !is_fresh_out_of_reach(origin);
+    const std::uint32_t index = next_waiter(origin, is_used);
+    if (index == no_index) return false;
+    origin.pool.dequeue(tables_, index);
+    deadlines_.remove(tables_.exchanges.at(index).timer);
+    assign(connection, index);
+    return true;
+}
+
 // Gives what rests to those that had to wait though it was there.
 void implementation::serve_waiters(origin_record& origin) {
     while (origin.pool.waiters() != 0 && !is_crowded(origin)) {
         const std::uint32_t picked = origin.pool.pick(false, ideal_streams());
         if (picked == no_index) return;
-        connection_record& connection = tables_.connections.at(picked);
-        const bool is_used = connection.has_carried && !is_fresh_out_of_reach(origin);
-        const std::uint32_t index = next_waiter(origin, is_used);
-        if (index == no_index) return;
-        origin.pool.dequeue(tables_, index);
-        deadlines_.remove(tables_.exchanges.at(index).timer);
-        assign(connection, index);
+        if (!serve_next(tables_.connections.at(picked))) return;
     }
 }
 

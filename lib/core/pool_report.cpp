@@ -22,6 +22,7 @@ origin_stats implementation::stats(time_point now, origin_id name) const {
     out.dialing = pool.count(dialing);
     out.handshaking = pool.count(handshaking);
     out.waiting = pool.waiters();
+    out.overload_limit = origin->useful ? origin->useful->limit() : 0;
     const std::uint32_t waiter = pool.first_waiter(tables_);
     if (waiter != no_index) out.oldest_wait = now - tables_.exchanges.at(waiter).since;
     return out;
@@ -135,6 +136,9 @@ void pool_core::update(time_point now, const pool_settings& settings) {
 origin_use pool_core::use_of(origin_id origin) const { return implementation_->use_of(origin); }
 void pool_core::forget_origin(time_point now, origin_id origin) {
     implementation_->forget_origin(now, origin);
+}
+refusal pool_core::ask(time_point now, origin_id origin, time_point deadline) {
+    return implementation_->ask(now, origin, deadline);
 }
 void pool_core::acquire(time_point now, const acquire_params& params) {
     implementation_->acquire(now, params);

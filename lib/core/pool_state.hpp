@@ -20,6 +20,7 @@
 #include "core/answer_history.hpp"
 #include "core/backoff.hpp"
 #include "core/concurrency_limit.hpp"
+#include "core/crowd_door.hpp"
 #include "core/dial_ration.hpp"
 #include "core/handshake_scheduler.hpp"
 #include "core/idle_lesson.hpp"
@@ -29,6 +30,7 @@
 #include "core/queue_watch.hpp"
 #include "core/recent_peak.hpp"
 #include "core/records.hpp"
+#include "core/release_pace.hpp"
 
 namespace hearth::core {
 
@@ -61,6 +63,7 @@ struct origin_record {
     bool is_touched = false;
     bool is_rationed = false;  ///< It answers nobody in time, and somebody waits.
     recent_peak used;          ///< Connections that carry exchanges.
+    release_pace releases;
     answer_history answers;
     // The rest.
     origin_settings settings;
@@ -70,9 +73,21 @@ struct origin_record {
     queue_watch queue;
     std::unique_ptr<concurrency_limit> useful;  ///< Set: how many may ask at once.
     time_point crowded_at{};                    ///< When that last kept a waiter waiting.
+    time_point measured_at{};
+    crowd_door door;  ///< Who does not even wait for that.
     idle_lesson idle_closes;
-    std::uint64_t lost_waiters = 0;              ///< That ran out of time.
-    std::uint32_t late_ones = 0;                 ///< Exchanges that could not be answered in time.
+    std::uint64_t lost_waiters = 0;  ///< That ran out of time.
+    struct {
+        time_point since{};
+        std::uint64_t lost_before = 0;
+        std::uint64_t late_before = 0;
+        std::uint64_t sent_before = 0;
+        std::uint64_t answered_before = 0;
+        bool were_some = false;
+        bool are_many = false;  ///< Of waiters, in the two intervals that ended at `since`.
+        bool are_late = false;  ///< Or came too late, while most that were sent missed.
+    } losses;
+    std::uint64_t late_ones = 0;                 ///< Exchanges that could not be answered in time.
     std::uint32_t exchanges_per_connection = 1;  ///< As the last connection allowed, or a guess.
     bool is_multiplexed = false;                 ///< As the last connection was.
     bool is_protocol_known = true;               ///< One came up, or there is only one protocol.
@@ -101,6 +116,7 @@ public:
     [[nodiscard]] origin_id add_origin(time_point now, const origin_settings& settings);
     [[nodiscard]] origin_use use_of(origin_id origin) const;
     void forget_origin(time_point now, origin_id origin);
+    [[nodiscard]] refusal ask(time_point now, origin_id origin, time_point deadline);
     void acquire(time_point now, const acquire_params& params);
     void cancel(time_point now, exchange_id exchange);
     void cancel_assigned(time_point now, connection_id connection, exchange_id exchange,
@@ -219,10 +235,16 @@ private:
     [[nodiscard]] std::uint32_t next_waiter(origin_record& origin, bool has_carried);
     [[nodiscard]] bool is_late(const origin_record& origin, time_point deadline) const;
     [[nodiscard]] bool is_refused(origin_record& origin, time_point deadline);
+    [[nodiscard]] refusal turn_away(origin_record& origin, time_point deadline);
     void watch_queue(origin_record& origin);
     void watch_crowd(origin_record& origin);
+    void watch_late_ones(origin_record& origin);
+    void begin_crowd(origin_record& origin, duration tolerated);
+    void look_at_losses(origin_record& origin);
     [[nodiscard]] bool is_crowded(const origin_record& origin) const;
+    bool note_crowd(origin_record& origin);
     void end_asking(origin_record& origin, exchange_record& exchange, bool in_vain);
+    bool serve_next(connection_record& connection);
     void serve_waiters(origin_record& origin);
     void arm_waiter(std::uint32_t exchange);
     void on_waiter_due(std::uint32_t exchange);

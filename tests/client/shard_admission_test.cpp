@@ -370,5 +370,39 @@ TEST(ShardAdmissionTest, PlacesOfStreamsAreLimitedAndLearned) {
     EXPECT_EQ(subject.stats().total().concurrency_refused, static_cast<std::uint64_t>(refused));
 }
 
+// Far more calls than four connections carry in time: those that would wait in vain are refused
+// before they wait.
+TEST(ShardAdmissionTest, WhoWouldWaitInVainIsNotLetIn) {
+    testing::origin origin(plaintext());
+    config values = one_thread();
+    values.pool.max_connections_per_origin = 4;
+    values.overload.target = 1ms;
+    values.overload.interval = 5ms;
+    client subject(values);
+    std::string detail;
+    for (int round = 0; round < 100 && detail.empty(); ++round) {
+        std::vector<awaited_response> calls;
+        for (int i = 0; i < 200; ++i) {
+            request what = get(origin.url("/d/20"));
+            what.deadline = in(60ms);
+            calls.push_back(begin_send(subject, std::move(what)));
+        }
+        for (const awaited_response& call : calls) {
+            const failure& why = call.value().failure;
+            const bool is_it = why.detail.find("not let in to wait") != std::string::npos;
+            if (call.error() != errc::overloaded || !is_it) continue;
+            detail = why.detail;
+            EXPECT_EQ(why.phase, phase::queue);
+            EXPECT_FALSE(why.origin.empty());
+            EXPECT_FALSE(why.maybe_processed);
+        }
+    }
+    EXPECT_NE(detail.find("exchanges wait for this origin, which has 4 connections"),
+              std::string::npos)
+        << detail;
+    EXPECT_GT(subject.stats().total().queue_shed, 0U);
+    expect_consistent(subject.stats());
+}
+
 }  // namespace
 }  // namespace hearth

@@ -152,11 +152,9 @@ TEST(PoolOverloadTest, NoMoreTlsDialsThanKeepTheHandshakesBusy) {
     EXPECT_EQ(h.count(kind::dial), 9U);
 }
 
-// Dials that 100 waiters get from an origin whose server answers a ClientHello after `wait`; a
-// handshake takes 600 us of CPU.
-std::size_t dials_after_measuring(duration wait) {
-    pool_harness h(roomy_settings());
-    const origin_id origin = h.add_origin({.tls = true});
+// An origin with one idle connection whose server answers a ClientHello after `wait`; a handshake
+// takes 600 us of CPU.
+connection_id measure(pool_harness& h, origin_id origin, duration wait) {
     const exchange_id first = h.acquire(origin);
     const connection_id dial = h.last(kind::dial).connection;
     h.resolved(dial);
@@ -171,6 +169,14 @@ std::size_t dials_after_measuring(duration wait) {
     h.ready(dial);
     h.done(dial, first);
     (void)h.take();
+    return dial;
+}
+
+// Dials that 100 waiters get from such an origin.
+std::size_t dials_after_measuring(duration wait) {
+    pool_harness h(roomy_settings());
+    const origin_id origin = h.add_origin({.tls = true});
+    measure(h, origin, wait);
     for (int i = 0; i < 101; ++i) (void)h.acquire(origin);
     return h.count(kind::dial);
 }
@@ -179,6 +185,27 @@ TEST(PoolOverloadTest, DialsAreAsManyAsKeepTheCpuBusyWhileOneWaits) {
     EXPECT_EQ(dials_after_measuring(500us), 9U);
     EXPECT_EQ(dials_after_measuring(3ms), 18U);
     EXPECT_EQ(dials_after_measuring(30ms), 32U) << "twice handshake.max_concurrent at the most";
+}
+
+// A connection that comes free each millisecond serves six waiters before a dial, which takes more
+// than six, is through: few dials are begun for them, and more when it is lost.
+TEST(PoolOverloadTest, FewDialsWhereWhatComesFreeServesTheWaiters) {
+    pool_harness h(roomy_settings());
+    const origin_id origin = h.add_origin({.tls = true});
+    const connection_id only = measure(h, origin, 3ms);
+    for (int i = 0; i < 30; ++i) {
+        const exchange_id exchange = h.acquire(origin);
+        h.wait(1ms);
+        h.done(only, exchange);
+    }
+    EXPECT_EQ(h.count(kind::dial), 0U);
+    for (int i = 0; i < 7; ++i) (void)h.acquire(origin);
+    EXPECT_EQ(h.stats(origin).waiting, 6U);
+    EXPECT_EQ(h.count(kind::dial), 4U);
+    for (int i = 0; i < 10; ++i) (void)h.acquire(origin);
+    EXPECT_EQ(h.count(kind::dial), 6U) << "until what comes free is enough for the rest";
+    h.closed(only, close_reason::peer_error);
+    EXPECT_EQ(h.count(kind::dial), 16U) << "nothing comes free any more";
 }
 
 TEST(PoolOverloadTest, UnscheduledHandshakesGetADialPerWaiter) {

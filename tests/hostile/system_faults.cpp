@@ -34,6 +34,7 @@ struct state {
         epoll_event event;
     };
     std::map<int, watch> watched;
+    std::map<int, int> doomed;  // connects that end with an error, by descriptor
 };
 state& shared() {
     static state one;
@@ -117,6 +118,7 @@ void set_faults(const fault_plan& plan) {
     now.made = {};
     now.transfers = 0;
     now.was_refused = false;
+    now.doomed.clear();
 }
 
 std::uint64_t calls_made(system_call call) {
@@ -149,14 +151,22 @@ int socket(int domain, int type, int protocol) {
 int connect(int descriptor, const sockaddr* address, socket_size size) {
     static auto* const next = real<int(int, const sockaddr*, socket_size)>("connect");
     if (const int error = fault_of(system_call::connect)) return failed(error);
+    if (const int error = fault_of(system_call::socket_error)) {
+        // A socket that is not connected is ready and hung up, as one whose connect has failed.
+        const std::lock_guard lock(shared().mutex);
+        shared().doomed[descriptor] = error;
+        return failed(EINPROGRESS);
+    }
     return next(descriptor, address, size);
 }
 
 int getsockopt(int descriptor, int level, int name, void* value, socket_size* size) {
     static auto* const next = real<int(int, int, int, void*, socket_size*)>("getsockopt");
     if (level == option_level_socket && name == option_error) {
-        if (const int error = fault_of(system_call::socket_error)) {
-            *static_cast<int*>(value) = error;
+        const std::lock_guard lock(shared().mutex);
+        if (const auto at = shared().doomed.find(descriptor); at != shared().doomed.end()) {
+            *static_cast<int*>(value) = at->second;
+            shared().doomed.erase(at);
             return 0;
         }
     }
@@ -179,6 +189,22 @@ ssize_t recv(int descriptor, void* octets, std::size_t size, int flags) {
     const ssize_t got = next(descriptor, octets, how.size, flags);
     if (got > 0 && how.size < size) end_short_transfer(descriptor);
     return got;
+}
+
+ssize_t send_file_hard(int descriptor, int file, off_t* offset, std::size_t size) {
+    static auto* const next = real<ssize_t(int, int, off_t*, std::size_t)>("sendfile64");
+    const transfer how = plan_transfer(system_call::sendfile, descriptor, size);
+    if (how.error != 0) return failed(how.error);
+    const ssize_t sent = next(descriptor, file, offset, how.size);
+    if (sent > 0 && how.size < size) end_short_transfer(descriptor);
+    return sent;
+}
+// The name of the C library's function depends on what off_t is.
+ssize_t sendfile(int descriptor, int file, off_t* offset, std::size_t size) noexcept {
+    return send_file_hard(descriptor, file, offset, size);
+}
+ssize_t sendfile64(int descriptor, int file, off_t* offset, std::size_t size) noexcept {
+    return send_file_hard(descriptor, file, offset, size);
 }
 
 ssize_t send(int descriptor, const void* octets, std::size_t size, int flags) {

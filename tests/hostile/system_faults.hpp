@@ -18,9 +18,10 @@ enum class system_call : std::uint8_t {
     socket,
     connect,
     epoll_add,
-    socket_error,  ///< getsockopt(SO_ERROR): what became of a connect
+    socket_error,  ///< A connect that begins well: what getsockopt(SO_ERROR) tells of its end.
     recv,
     send,
+    sendfile,  ///< From a file to a socket; counts as a send where all are hard.
     count_,
 };
 

@@ -31,8 +31,7 @@ TEST(StormRulesTest, ColdStartNeedsDialsThatAreKept) {
     EXPECT_LE(play(s).recovery, 200ms);
     s.pool.overload.keep_dials = false;
     const outcome dropped = play(s);
-    EXPECT_EQ(dropped.recovery, duration::max());
-    EXPECT_LT(dropped.goodput, 0.1) << "no dial is ever finished";
+    EXPECT_GT(dropped.recovery, 300ms) << "dials begin again and again";
 }
 
 // A cancelled HTTP/1.1 exchange is drained.
@@ -40,7 +39,7 @@ TEST(StormRulesTest, ManySlowCallsNeedDraining) {
     storm_settings s = slow_calls(60us, 0.10);
     EXPECT_GT(play(s).at_last, 0.85);
     s.pool.pool.on_cancel = cancel_policy::close;
-    EXPECT_LT(play(s).at_last, 0.5);
+    EXPECT_LT(play(s).at_last, 0.7);
 }
 
 // A cancelled stream is reset; its connection stays.
@@ -78,9 +77,21 @@ TEST(StormRulesTest, RecoveryNeedsTheNewestFirst) {
 // Who cannot be answered in time takes no connection.
 TEST(StormRulesTest, LoadBeyondTheCpuNeedsLateOnesRefused) {
     storm_settings s = slow_calls(60us, 0.10);
-    EXPECT_GT(play(s).goodput, 0.88);
+    EXPECT_GT(play(s).goodput, 0.86);
     s.pool.overload.refuse_late = false;
     EXPECT_LT(play(s).goodput, 0.83);
+}
+
+// Where more calls come than the CPU carries, no more are under way than are answered in time, and
+// most of the others are refused before they cost much.
+TEST(StormRulesTest, CallsBeyondTheCpuNeedACrowdKeptOut) {
+    storm_settings s = slow_calls(10us, 0);
+    s.length = 8s;
+    const outcome kept_out = play(s);
+    EXPECT_GE(kept_out.at_last, 0.9 * 0.4) << "the origin can answer 40,000 a second of 100,000";
+    EXPECT_LE(kept_out.handshakes, 500U);
+    s.pool.overload.target.reset();
+    EXPECT_LT(play(s).at_last, 0.2);
 }
 
 // Repeated attempts have a budget: a failing origin gets a tenth more, whatever callers ask for.

@@ -194,6 +194,8 @@ void storm_world::arrive() {
 
 // An attempt of a call.
 void storm_world::begin_call(call one) {
+    const time_point deadline = one.due + settings_.deadline;
+    if (core_.ask(now_, origins_[one.origin], deadline).failure != core::wait_failure::none) return;
     if (free_calls_.empty()) {
         free_calls_.push_back(static_cast<std::uint32_t>(calls_.size()));
         calls_.emplace_back();
@@ -205,9 +207,11 @@ void storm_world::begin_call(call one) {
     ++one.attempts;
     calls_[index] = one;
     const exchange_id name{index, one.generation};
-    const time_point by = one.due + settings_.deadline;
-    schedule(by, kind::overdue, {}, name);
-    core_.acquire(now_, {name, origins_[one.origin], by, false});
+    schedule(deadline, kind::overdue, {}, name);
+    core_.acquire(now_, {.exchange = name,
+                         .origin = origins_[one.origin],
+                         .deadline = deadline,
+                         .is_let_in = true});
 }
 
 void storm_world::end(exchange_id name, bool served) {

@@ -389,8 +389,9 @@ void world::apply_fail(const action& a) {
                        x->deadline - now_ < duration(static_cast<duration::rep>(a.value));
             break;
         case wait_failure::shed:
-            is_right = settings_.pool.overload.target && !is_new && origin.waiting > 1 &&
-                       now_ - x->queued_at >= *settings_.pool.overload.target;
+            // Others wait; who comes now is not let in, who has waited gives up.
+            is_right = settings_.pool.overload.target && origin.waiting > 1 &&
+                       (is_new || now_ - x->queued_at >= *settings_.pool.overload.target);
             break;
         case wait_failure::none: break;
     }
