@@ -189,7 +189,8 @@ protected:
         testing::origin_options options;
         options.listen.tls = GetParam();
         origin_.emplace(options);
-        EXPECT_TRUE(run_session(*origin_, {}));  // what is made once is made now
+        (void)large_file();  // what is made once is made now
+        EXPECT_TRUE(run_session(*origin_, {}));
     }
     std::optional<testing::origin> origin_;
 };
