@@ -59,6 +59,7 @@ void concurrency_limit::begin_window(base::time_point now) {
     window_began_ = now;
     peak_ = 0;
     samples_.clear();
+    answers_ = 0;
     misses_ = 0;
 }
 
@@ -75,6 +76,7 @@ void concurrency_limit::on_sample(base::time_point now, base::time_point asked, 
     begin_if_first(now);
     peak_ = std::max(peak_, in_flight);
     if (asked < counts_from_) return;
+    ++answers_;
     if (samples_.size() < most_samples) samples_.push_back(took);
     end_if_over(now);
 }
@@ -84,13 +86,13 @@ void concurrency_limit::on_miss(base::time_point now, base::time_point asked,
     begin_if_first(now);
     peak_ = std::max(peak_, in_flight);
     if (asked < counts_from_) return;
-    if (misses_ < most_samples) ++misses_;
+    ++misses_;
     end_if_over(now);
 }
 
 void concurrency_limit::end_if_over(base::time_point now) {
-    if (samples_.size() + misses_ < least_samples || now - window_began_ < least_window) return;
-    misses_ > samples_.size() ? end_vain_window(now) : end_window(now);
+    if (answers_ + misses_ < least_samples || now - window_began_ < least_window) return;
+    misses_ > answers_ ? end_vain_window(now) : end_window(now);
 }
 
 // A limit that was halved to measure stays so, and what began in a crowd is halved until it shows.

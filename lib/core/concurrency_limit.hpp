@@ -75,8 +75,9 @@ private:
     double quick_ = 0.0;         // nanoseconds; 0: not known yet
     double recent_;              // of the last window
     std::vector<base::duration> samples_;
-    std::size_t misses_ = 0;  // in this window
-    std::uint32_t peak_ = 0;  // most in flight in this window
+    std::size_t answers_ = 0;  // in this window
+    std::size_t misses_ = 0;   // likewise
+    std::uint32_t peak_ = 0;   // most in flight in this window
     base::time_point window_began_ = base::never;
     base::time_point counts_from_{};  // asked before: says nothing about this window
     base::time_point measure_at_ = base::never;

@@ -183,7 +183,7 @@ void implementation::fail_waiter(std::uint32_t index, wait_failure failure) {
     } else if (failure == wait_failure::would_miss_deadline) {
         ++origin.counters->queue_hopeless;
         ++origin.lost_waiters;
-        value = static_cast<std::uint64_t>(origin.answers.least(now_).count());
+        value = static_cast<std::uint64_t>(least_of(origin).count());
     } else if (failure == wait_failure::shed) {
         ++origin.counters->queue_shed;
     }
@@ -218,7 +218,7 @@ void implementation::cancel_assigned(time_point now, connection_id connection_na
     }
     if (!exchange->is_answered) {
         origin_record& origin = origin_of(*connection);
-        origin.answers.on_missed(now_, now_ - exchange->since);
+        note_miss(origin, *exchange);
         end_asking(origin, *exchange, true);
     }
     if (connection->is_multiplexed) {

@@ -37,15 +37,26 @@ void implementation::note_answer(connection_record& connection, exchange_record&
     if (std::exchange(exchange.is_answered, true)) return;
     if (exchange.state != exchange_state::assigned) return;
     origin_record& origin = origin_of(connection);
-    end_asking(origin, exchange, false);
+    const bool is_late = now_ > exchange.deadline;  // its caller's time was over, and nobody saw it
+    end_asking(origin, exchange, is_late);
     ++origin.answered;
     if (std::exchange(origin.has_to_prove_itself, false)) origin.backoff.on_success();
     if (!std::exchange(connection.has_served, true) && connection.is_handshake_complete) {
         ++origin.counters->handshakes_useful;
         origin.counters->handshake_cpu_useful += connection.handshake_cpu;
     }
-    origin.answers.on_answer(now_, now_ - exchange.since);
+    if (is_late) {
+        ++origin.missed;
+    } else {
+        origin.answers.on_answer(now_, now_ - exchange.since);
+    }
     if (origin.is_rationed || origin.pool.ready() < settings_.pool.min_ready) touch(origin);
+}
+
+// An exchange that is on a connection has no answer in time.
+void implementation::note_miss(origin_record& origin, const exchange_record& exchange) {
+    ++origin.missed;
+    origin.answers.on_missed(now_, now_ - exchange.since);
 }
 
 // Decides anew whether dials to `origin` are rationed. Only origins somebody waits for share what
@@ -71,7 +82,23 @@ duration implementation::ration_interval(const origin_record& origin) const {
 // Whether nobody could have an answer by `deadline`, a connection at hand.
 bool implementation::is_late(const origin_record& origin, time_point deadline) const {
     if (deadline == base::never || !settings_.overload.refuse_late) return false;
-    return origin.answers.is_too_short(now_, deadline - now_);
+    const duration left = deadline - now_;
+    if (origin.answers.is_too_short(now_, left)) return true;
+    return origin.losses.margin > 1 && left < needed_when_late(origin);
+}
+
+// What an answer takes at the least, as far as is known.
+duration implementation::least_of(const origin_record& origin) const {
+    const duration least = origin.answers.least(now_);
+    return origin.losses.margin > 1 ? std::max(least, needed_when_late(origin)) : least;
+}
+
+// Where what is sent misses because it comes to the pool too late, just enough time is not enough,
+// and an estimate that fades because nobody is answered must not let all of them try.
+duration implementation::needed_when_late(const origin_record& origin) const {
+    const duration quickest = origin.answers.quickest();
+    const duration usual = quickest == duration::max() ? origin.answers.typical() : quickest;
+    return std::chrono::duration_cast<duration>(origin.losses.margin * usual);
 }
 
 bool implementation::is_refused(origin_record& origin, time_point deadline) {
@@ -84,7 +111,7 @@ refusal implementation::turn_away(origin_record& origin, time_point deadline) {
     if (is_refused(origin, deadline)) {
         ++origin.counters->queue_hopeless;
         watch_late_ones(origin);
-        return {wait_failure::would_miss_deadline, origin.answers.least(now_)};
+        return {wait_failure::would_miss_deadline, least_of(origin)};
     }
     if (!origin.useful || origin.is_multiplexed) return {};
     note_crowd(origin);
@@ -154,7 +181,9 @@ void implementation::watch_crowd(origin_record& origin) {
 void implementation::watch_late_ones(origin_record& origin) {
     if (!settings_.overload.target) return;
     look_at_losses(origin);
-    if (origin.losses.are_late) begin_crowd(origin, duration::zero());
+    if (!origin.losses.are_late) return;
+    begin_crowd(origin, duration::zero());
+    if (origin.useful) origin.useful->on_miss(now_, now_, origin.asking);
 }
 
 void implementation::begin_crowd(origin_record& origin, duration tolerated) {
@@ -184,16 +213,21 @@ void implementation::look_at_losses(origin_record& origin) {
     const std::uint64_t late = origin.late_ones - seen.late_before;
     const std::uint64_t sent = origin.exchanges - seen.sent_before;
     const std::uint64_t answered = origin.answered - seen.answered_before;
+    const std::uint64_t missed = origin.missed - seen.missed_before;
     const bool is_recent = now_ - seen.since < 2 * interval;
     const bool are_some = is_recent && lost >= some && lost * 4 >= answered;
     seen.are_many = are_some && seen.were_some;  // not for a moment, as at a cold start
     seen.were_some = are_some;
-    seen.are_late = is_recent && late >= some && late * 4 >= sent && answered * 2 < sent;
+    seen.are_late = is_recent && late >= some && late * 4 >= sent && missed * 2 > sent;
+    // Up at once, down to the half in a second and a half.
+    const double margin = seen.are_late ? std::max(2.0, seen.margin * 1.5) : seen.margin * 0.95;
+    seen.margin = std::clamp(margin, 1.0, 4.0);
     seen.since = now_;
     seen.lost_before = origin.lost_waiters;
     seen.late_before = origin.late_ones;
     seen.sent_before = origin.exchanges;
     seen.answered_before = origin.answered;
+    seen.missed_before = origin.missed;
 }
 
 // Whether more exchanges under way would only make each take longer.
@@ -253,7 +287,7 @@ void implementation::arm_waiter(std::uint32_t index) {
     exchange_record& exchange = tables_.exchanges.at(index);
     time_point when = exchange.deadline;
     if (when != base::never && settings_.overload.refuse_late) {
-        const time_point too_late = when - origins_.at(exchange.origin).answers.least(now_);
+        const time_point too_late = when - least_of(origins_.at(exchange.origin));
         when = std::min(when, std::max(too_late, now_ + shortest_look));
     }
     when = std::min(when, base::after(exchange.since, settings_.timeouts.queue));

@@ -59,6 +59,7 @@ struct origin_record {
     origin_pool pool;
     std::uint64_t exchanges = 0;  ///< Ever assigned.
     std::uint64_t answered = 0;   ///< Of these, to a live caller.
+    std::uint64_t missed = 0;     ///< Of these, not in time.
     std::uint32_t asking = 0;     ///< Live exchanges on connections, without an answer.
     bool is_touched = false;
     bool is_rationed = false;  ///< It answers nobody in time, and somebody waits.
@@ -83,7 +84,9 @@ struct origin_record {
         std::uint64_t late_before = 0;
         std::uint64_t sent_before = 0;
         std::uint64_t answered_before = 0;
+        std::uint64_t missed_before = 0;
         bool were_some = false;
+        double margin = 1;      ///< So many times what an answer takes must be left; 1: no margin.
         bool are_many = false;  ///< Of waiters, in the two intervals that ended at `since`.
         bool are_late = false;  ///< Or came too late, while most that were sent missed.
     } losses;
@@ -234,6 +237,8 @@ private:
     // Overload.
     [[nodiscard]] std::uint32_t next_waiter(origin_record& origin, bool has_carried);
     [[nodiscard]] bool is_late(const origin_record& origin, time_point deadline) const;
+    [[nodiscard]] duration needed_when_late(const origin_record& origin) const;
+    [[nodiscard]] duration least_of(const origin_record& origin) const;
     [[nodiscard]] bool is_refused(origin_record& origin, time_point deadline);
     [[nodiscard]] refusal turn_away(origin_record& origin, time_point deadline);
     void watch_queue(origin_record& origin);
@@ -249,6 +254,7 @@ private:
     void arm_waiter(std::uint32_t exchange);
     void on_waiter_due(std::uint32_t exchange);
     void note_answer(connection_record& connection, exchange_record& exchange);
+    void note_miss(origin_record& origin, const exchange_record& exchange);
     void ration(origin_record& origin);
     [[nodiscard]] duration ration_interval(const origin_record& origin) const;
 

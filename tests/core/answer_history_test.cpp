@@ -25,6 +25,17 @@ void assign(answer_history& history, time_point when, std::uint32_t count) {
     for (std::uint32_t i = 0; i < count; ++i) history.on_assigned(when);
 }
 
+TEST(AnswerHistoryTest, QuickestIsOfTheLastTenToTwentySeconds) {
+    answer_history history = answered(5ms);
+    EXPECT_EQ(history.quickest(), 5ms);
+    for (time_point now = t0 + 1s; now <= t0 + 15s; now += 1s) history.on_answer(now, 20ms);
+    EXPECT_EQ(history.quickest(), 5ms);
+    for (time_point now = t0 + 16s; now <= t0 + 25s; now += 1s) history.on_answer(now, 20ms);
+    EXPECT_EQ(history.quickest(), 20ms);
+    history.on_answer(t0 + 60s, 30ms);
+    EXPECT_EQ(history.quickest(), 30ms) << "what was before the pause says nothing";
+}
+
 TEST(AnswerHistoryTest, KnowsNothingAtFirst) {
     const answer_history history;
     EXPECT_FALSE(history.is_silent(t0));

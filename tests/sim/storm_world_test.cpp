@@ -75,6 +75,28 @@ TEST(StormWorldTest, NeighbourOnTheCpuChangesNothingOfThat) {
     EXPECT_LE(play(with_neighbour(cold(350us))).recovery, 1s);
 }
 
+// More calls than our CPU carries, by little and by far, on quick and on slow ones: what it can do
+// beside refusing the others is done in time. Here calls that the CPU has no time for wait before
+// they come to the pool, with ever less time left.
+TEST(StormWorldTest, CpuThatIsTooSlowDoesWhatItCan) {
+    for (const double slowness : {1.0, 1.5, 2.0, 2.5, 3.0}) {
+        for (const duration interval : {10us, 15us, 20us, 30us, 40us, 60us}) {
+            storm_settings s = protected_storm(interval);
+            s.length = 6s;
+            s.costs.neighbour = slowness;
+            const std::chrono::duration<double> refusal = slowness * s.costs.arrive;
+            const std::chrono::duration<double> answer =
+                slowness * (s.costs.send + s.costs.receive);
+            const std::chrono::duration<double> each = interval;
+            const double left = 1 - refusal / each;  // of the CPU, if all were refused
+            const double possible =
+                std::min({left * each / answer, each / s.costs.origin_request, 1.0});
+            EXPECT_GE(play(s).at_last, 0.65 * possible)
+                << interval.count() << " ns, " << slowness << " times as slow";
+        }
+    }
+}
+
 TEST(StormWorldTest, WithoutAnyRuleTheHiccupNeverEnds) {
     storm_settings s = hiccup(350us);
     s.pool.overload = {
