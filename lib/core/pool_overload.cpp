@@ -113,7 +113,7 @@ refusal implementation::turn_away(origin_record& origin, time_point deadline) {
         watch_late_ones(origin);
         return {wait_failure::would_miss_deadline, least_of(origin)};
     }
-    if (!origin.useful || origin.is_multiplexed) return {};
+    if (!origin.useful) return {};
     note_crowd(origin);
     const bool finds_waiters = origin.pool.waiters() != 0;
     if (!origin.door.refuses(now_, finds_waiters, random_.unit())) return {};
@@ -161,7 +161,7 @@ void implementation::watch_queue(origin_record& origin) {
 // how many the origin can be asked at once without a queue, or with one in which they take no
 // longer (`concurrency_limit`): who waits for that is served in the order for overload, and nobody
 // is dialled for. Misses alone are no sign of it: an origin that stands still for a moment is asked
-// as before, see `ration`. Not with HTTP/2, where an exchange costs no connection.
+// as before, see `ration`.
 void implementation::watch_crowd(origin_record& origin) {
     const exchange_record& newest =
         tables_.exchanges.at(origin.pool.last_waiter_for(tables_, false));
@@ -187,7 +187,7 @@ void implementation::watch_late_ones(origin_record& origin) {
 }
 
 void implementation::begin_crowd(origin_record& origin, duration tolerated) {
-    if (origin.useful || origin.is_multiplexed) return;
+    if (origin.useful) return;
     const concurrency_config rules{.enabled = true,
                                    .initial_limit = std::max(origin.asking, fewest_asking),
                                    .min_limit = fewest_asking,
@@ -232,8 +232,7 @@ void implementation::look_at_losses(origin_record& origin) {
 
 // Whether more exchanges under way would only make each take longer.
 bool implementation::is_crowded(const origin_record& origin) const {
-    return origin.useful && !is_draining_ && !origin.is_multiplexed &&
-           origin.asking >= origin.useful->limit();
+    return origin.useful && !is_draining_ && origin.asking >= origin.useful->limit();
 }
 
 // The same, remembered: but not what comes of the limit being low only to measure.

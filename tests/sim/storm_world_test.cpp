@@ -78,11 +78,13 @@ TEST(StormWorldTest, NeighbourOnTheCpuChangesNothingOfThat) {
 // More calls than our CPU carries, by little and by far, on quick and on slow ones: what it can do
 // beside refusing the others is done in time. Here calls that the CPU has no time for wait before
 // they come to the pool, with ever less time left.
-TEST(StormWorldTest, CpuThatIsTooSlowDoesWhatItCan) {
+void expect_what_a_slow_cpu_can(std::uint32_t streams) {
     for (const double slowness : {1.0, 1.5, 2.0, 2.5, 3.0}) {
         for (const duration interval : {10us, 15us, 20us, 30us, 40us, 60us}) {
             storm_settings s = protected_storm(interval);
             s.length = 6s;
+            s.max_streams = streams;
+            if (streams > 1) s.warm = 1;
             s.costs.neighbour = slowness;
             const std::chrono::duration<double> refusal = slowness * s.costs.arrive;
             const std::chrono::duration<double> answer =
@@ -96,6 +98,8 @@ TEST(StormWorldTest, CpuThatIsTooSlowDoesWhatItCan) {
         }
     }
 }
+TEST(StormWorldTest, CpuThatIsTooSlowDoesWhatItCan) { expect_what_a_slow_cpu_can(1); }
+TEST(StormWorldTest, CpuThatIsTooSlowDoesWhatItCanOverStreams) { expect_what_a_slow_cpu_can(250); }
 
 TEST(StormWorldTest, WithoutAnyRuleTheHiccupNeverEnds) {
     storm_settings s = hiccup(350us);
