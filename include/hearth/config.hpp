@@ -139,19 +139,20 @@ struct overload_config {
     /// An exchange whose deadline is nearer than the quickest answers of late is not sent but fails
     /// with `errc::would_miss_deadline`. What counts as quickest is a low estimate which fades to
     /// the connect round trip when no answer comes, and every 16th such exchange is sent all the
-    /// same: it may be wrong, never for long. Default on: what cannot be answered in time takes a
-    /// connection from one that can.
+    /// same: it may be wrong, never for long. Where calls come to the client with too little time
+    /// left and most of what is sent misses, two to four times the quickest answer must be left
+    /// until that is over. Default on: what cannot be answered in time takes a connection from one
+    /// that can.
     bool refuse_late = true;
     /// Waiters are served in the order they came. Once the oldest has waited longer than `target`
     /// throughout `interval`, and waiters ran out of time meanwhile, those that came last are
     /// served first and the oldest fail one by one with `errc::overloaded`, until the oldest has
     /// waited less than `target`. If answers take a quarter of the time that callers give them by
-    /// then, or come too late, an origin over HTTP/1.1 is asked by no more at once than it answers
-    /// without a queue, which is learned (`origin_stats::overload_limit`), and nobody is dialled
-    /// for meanwhile; of further calls only a quarter more than are served may wait, the others
-    /// fail at once with `errc::overloaded`, which costs next to nothing. None: always in the order
-    /// they came, nobody is shed, and whoever has a connection is sent. Default 20 ms. Range 1 ms
-    /// to 1 h.
+    /// then, or come too late, an origin is asked by no more at once than it answers without a
+    /// queue, which is learned (`origin_stats::overload_limit`), and nobody is dialled for
+    /// meanwhile; of further calls only a quarter more than are served may wait, the others fail at
+    /// once with `errc::overloaded`, which costs next to nothing. None: always in the order they
+    /// came, nobody is shed, and whoever has a connection is sent. Default 20 ms. Range 1 ms..1 h.
     std::optional<milliseconds> target{20};
     /// Default 100 ms: several round trips. Range 1 ms..1 h.
     milliseconds interval{100};
