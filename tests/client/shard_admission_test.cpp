@@ -397,8 +397,7 @@ TEST(ShardAdmissionTest, WhoWouldWaitInVainIsNotLetIn) {
             EXPECT_FALSE(why.maybe_processed);
         }
     }
-    EXPECT_NE(detail.find("exchanges wait for this origin, which has 4 connections"),
-              std::string::npos)
+    EXPECT_NE(detail.find("exchanges wait for this origin, which has "), std::string::npos)
         << detail;
     EXPECT_GT(subject.stats().total().queue_shed, 0U);
     expect_consistent(subject.stats());
