@@ -227,8 +227,8 @@ TEST(ClientStateTest, DestroyedInAForkItLeavesTheParentsConnectionsAlone) {
     subject->async_open(get(origin.url("/d/0")), opened.handler());
     ASSERT_FALSE(opened.error());
     exchange& streamed = std::get<1>(opened.wait());
-    // Its answer is here, too, then: a fork whose parent's threads are at work may find the locks of
-    // a sanitizer's allocator taken for ever.
+    // Its answer is here, too, then: a fork of a process whose threads are at work may find the
+    // locks of a sanitizer's allocator taken for ever.
     ASSERT_EQ(subject->send(get(origin.url("/d/10"))).status, 200U);
     forked child([&] {
         if (!is_refused([&] { streamed.async_read_head([](auto&&...) {}); })) return 1;
