@@ -219,9 +219,9 @@ void implementation::look_at_losses(origin_record& origin) {
     seen.are_many = are_some && seen.were_some;  // not for a moment, as at a cold start
     seen.were_some = are_some;
     seen.are_late = is_recent && late >= some && late * 4 >= sent && missed * 2 > sent;
-    // Up at once, down to the half in a second and a half.
+    // Up at once, down to the half in a second and a half; what was before a pause is over.
     const double margin = seen.are_late ? std::max(2.0, seen.margin * 1.5) : seen.margin * 0.95;
-    seen.margin = std::clamp(margin, 1.0, 4.0);
+    seen.margin = is_recent ? std::clamp(margin, 1.0, 4.0) : 1.0;
     seen.since = now_;
     seen.lost_before = origin.lost_waiters;
     seen.late_before = origin.late_ones;
