@@ -14,6 +14,7 @@
 #include <memory>
 #include <utility>
 
+#include "hearth/body.hpp"
 #include "hearth/error.hpp"
 #include "hearth/handler.hpp"
 #include "hearth/headers.hpp"
@@ -36,6 +37,7 @@ HEARTH_API void start_finish(const control_ptr& control, headers trailers, done_
 HEARTH_API void start_read_head(const control_ptr& control, head_handler handler);
 HEARTH_API void start_read(const control_ptr& control, boost::asio::mutable_buffer bytes,
                            size_handler handler);
+HEARTH_API void start_read_to(const control_ptr& control, file_range to, size_handler handler);
 HEARTH_API void cancel_exchange(const control_ptr& control);
 HEARTH_API boost::asio::any_io_executor executor_of(const control_ptr& control);
 
@@ -167,6 +169,26 @@ public:
             token, control_, bytes);
     }
 
+    /// Writes octets of the response body to a range of a file, which need not be that long yet, as
+    /// `pwrite` does. Completes without an error once the whole range is written, with
+    /// `asio::error::eof` once the body has ended before, and else with what ended the exchange;
+    /// always with the octets written. A file that takes no more ends the exchange with the
+    /// system's error (ENOSPC, EBADF). Counts as a read: one may be outstanding. Over plaintext
+    /// HTTP/1.1 the octets of a body of known length go from the socket to the file by `splice`,
+    /// see `transfer`; the client keeps a pipe per thread for it. Writes to the file are made on
+    /// the client's threads: a slow file holds up what they serve.
+    template <boost::asio::completion_token_for<void(boost::system::error_code, std::size_t)>
+                  Token = boost::asio::deferred_t>
+    auto async_read_to(file_range file, Token&& token = Token{}) {
+        return boost::asio::async_initiate<Token, void(boost::system::error_code, std::size_t)>(
+            [](auto handler, detail::control_ptr control, file_range to) {
+                detail::start_read_to(control, to,
+                                      detail::make_handler<boost::system::error_code, std::size_t>(
+                                          std::move(handler)));
+            },
+            token, control_, file);
+    }
+
     /// Ends the exchange; outstanding operations complete with operation_aborted.
     void cancel();
     /// The same, and forgets it: the exchange is closed then.
@@ -179,6 +201,8 @@ public:
     [[nodiscard]] const headers& trailers() const;
     /// How it went; valid after an operation completed with an error or eof.
     [[nodiscard]] const hearth::timings& timings() const;
+    /// Which way the bodies' octets took; valid when `timings` is.
+    [[nodiscard]] const hearth::transfer& transfer() const;
     /// Why it failed; valid after an operation completed with an error.
     [[nodiscard]] const hearth::failure& failure() const;
 

@@ -37,6 +37,15 @@ struct connection_info {
     std::string alpn;  ///< What ALPN chose; empty if nothing.
 };
 
+/// Octets of bodies by the way they took; of an exchange's last attempt. What an upgraded exchange
+/// carries counts as copied.
+struct transfer {
+    std::uint64_t sent_copied = 0;       ///< Of the request, through memory of this process.
+    std::uint64_t sent_from_file = 0;    ///< Of the request, from its file by `sendfile`.
+    std::uint64_t received_copied = 0;   ///< Of the response, through memory of this process.
+    std::uint64_t received_to_file = 0;  ///< Of the response, to a file by `splice`.
+};
+
 /// A redirect that was followed.
 struct redirect_hop {
     unsigned status = 0;
@@ -57,6 +66,7 @@ struct response {
     std::string decoded_from;
     hearth::timings timings;
     connection_info connection;
+    hearth::transfer transfer;
     unsigned attempts = 0;  ///< How many times the exchange was put on a connection.
     bool hedged = false;    ///< This is the answer of its second attempt, see `config::hedge`.
     /// Redirects that were followed, in order; the last one's URL is where the response is from.

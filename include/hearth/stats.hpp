@@ -120,7 +120,9 @@ struct stats {
     std::uint64_t in_flight = 0;       ///< calls - completed.
     std::uint64_t bytes_received = 0;  ///< From the network, ciphertext included.
     std::uint64_t bytes_sent = 0;
-    std::uint64_t read_calls = 0;  ///< System calls that read from connections.
+    std::uint64_t file_bytes_received = 0;  ///< Of these, to files by `splice`.
+    std::uint64_t file_bytes_sent = 0;      ///< Of these, from files by `sendfile`.
+    std::uint64_t read_calls = 0;           ///< System calls that read from connections.
     std::uint64_t write_calls = 0;
     std::uint64_t kernel_tls_connections = 0;  ///< Always 0: OpenSSL 3.0 offers it over sockets
                                                ///< only.

@@ -315,6 +315,13 @@ void start_read(const control_ptr& control, asio::mutable_buffer bytes, size_han
     });
 }
 
+void start_read_to(const control_ptr& control, file_range to, size_handler handler) {
+    control->owner()->require_own_process();
+    control->owner()->submit_late([control, to, handler = std::move(handler)]() mutable {
+        control->owner()->read_to(*control, to, std::move(handler));
+    });
+}
+
 void cancel_exchange(const control_ptr& control) {
     control->owner()->submit_late([control] { control->owner()->drop(*control); });
 }
@@ -366,6 +373,8 @@ stream exchange::release_stream() { return stream(std::move(control_)); }
 const headers& exchange::trailers() const { return control_->trailers; }
 
 const timings& exchange::timings() const { return control_->timings; }
+
+const transfer& exchange::transfer() const { return control_->transfer; }
 
 const failure& exchange::failure() const { return control_->failure; }
 

@@ -19,6 +19,9 @@
 
 namespace hearth::detail {
 
+/// What is decoded at once where the caller has no buffer for it.
+inline constexpr std::size_t decode_buffer_bytes = 64 * 1024;
+
 [[nodiscard]] inline bool wants_decoding(const request& what, const decode_config& values) {
     return what.decode.value_or(values.enabled);
 }
@@ -44,8 +47,6 @@ public:
 
     [[nodiscard]] std::uint64_t consumed() const { return decoder_.consumed(); }
     [[nodiscard]] std::string_view detail() const { return detail_; }
-    /// Of the exchange, for an error that is found when the exchange is gone.
-    failure about;
 
 private:
     void fail(errc code, std::string_view detail);

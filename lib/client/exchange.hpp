@@ -8,6 +8,7 @@
 // by the shard before the handler that reports them is called, and not after.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/buffer.hpp>
 #include <cstdint>
@@ -51,6 +52,22 @@ struct cancel_handle {
     bool cancelled = false;  // shard only: cancelled before it began
 };
 
+/// Where a response body is written to.
+struct file_target {
+    file_range rest;
+    std::size_t written = 0;
+    bool is_copied_to = false;  ///< Nothing can be spliced into it.
+
+    [[nodiscard]] std::size_t most(std::size_t size) const {
+        return static_cast<std::size_t>(std::min<std::uint64_t>(size, rest.length));
+    }
+    void advance(std::size_t size) {
+        rest.offset += size;
+        rest.length -= size;
+        written += size;
+    }
+};
+
 class exchange_control {
 public:
     explicit exchange_control(std::shared_ptr<shard> owner) : owner_(std::move(owner)) {}
@@ -65,6 +82,7 @@ public:
     head_handler head;
     size_handler read;
     boost::asio::mutable_buffer read_buffer;
+    std::optional<file_target> file;  // set: `read` is served into it
     std::optional<response_head> head_ready;
     base::byte_queue unread;  // received, not read: at most one receive of the shard
     std::unique_ptr<detail::decoding> decoding;  // set: `unread` is encoded
@@ -77,6 +95,7 @@ public:
     // Results, see the file comment.
     headers trailers;
     hearth::timings timings;
+    hearth::transfer transfer;
     hearth::failure failure;
 
 private:

@@ -53,6 +53,8 @@ private:
 struct link_traffic {
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
+    std::uint64_t file_bytes_received = 0;
+    std::uint64_t file_bytes_sent = 0;
     std::uint64_t read_calls = 0;
     std::uint64_t write_calls = 0;
 };

@@ -428,12 +428,16 @@ stats shard::snapshot() {
     out.in_flight = calls_ - completed_;
     out.bytes_received = closed_traffic_.bytes_received;
     out.bytes_sent = closed_traffic_.bytes_sent;
+    out.file_bytes_received = closed_traffic_.file_bytes_received;
+    out.file_bytes_sent = closed_traffic_.file_bytes_sent;
     out.read_calls = closed_traffic_.read_calls;
     out.write_calls = closed_traffic_.write_calls;
     for (const auto& l : links_) {
         if (!l) continue;
         out.bytes_received += l->driver.bytes_received;
         out.bytes_sent += l->driver.bytes_sent;
+        out.file_bytes_received += l->driver.file_bytes_received;
+        out.file_bytes_sent += l->driver.file_bytes_sent;
         out.read_calls += l->driver.read_calls;
         out.write_calls += l->driver.write_calls;
     }
@@ -464,6 +468,8 @@ void add_shard(stats& sum, const stats& part) {
     sum.in_flight += part.in_flight;
     sum.bytes_received += part.bytes_received;
     sum.bytes_sent += part.bytes_sent;
+    sum.file_bytes_received += part.file_bytes_received;
+    sum.file_bytes_sent += part.file_bytes_sent;
     sum.read_calls += part.read_calls;
     sum.write_calls += part.write_calls;
     sum.stale_messages += part.stale_messages;

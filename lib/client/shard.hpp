@@ -123,6 +123,7 @@ public:
     void finish(exchange_control& control, headers trailers, done_handler handler);
     void read_head(exchange_control& control, head_handler handler);
     void read(exchange_control& control, boost::asio::mutable_buffer bytes, size_handler handler);
+    void read_to(exchange_control& control, file_range to, size_handler handler);
     void drop(exchange_control& control);
 
     // Events, each opens a turn.
@@ -287,6 +288,16 @@ private:
     void end_exchange(exchange_id id);
     void deliver(exchange_control& control, link& l, std::span<const std::byte> data);
     void serve_reader(exchange_control& control);
+    void begin_read(exchange_control& control, size_handler handler);
+    void end_read(exchange_control& control, error_code error);
+    void fail_reader(exchange_control& control, error_code error, std::string_view detail);
+    // Into files (shard_file.cpp).
+    bool serve_file(exchange_control& control);
+    bool put_file(exchange_control& control, std::span<const std::byte> data);
+    void file_failed(exchange_control& control, int code);
+    bool empty_pipe(exchange_control& control, link& l, transfer& count);
+    [[nodiscard]] bool may_splice(const link& l) const;
+    [[nodiscard]] io::io_result splice_body(link& l);
     // The gate before the pool (shard_admission.cpp).
     [[nodiscard]] core::admission_rules admission_rules() const;
     [[nodiscard]] std::unique_ptr<core::admission> make_admission();
@@ -329,6 +340,7 @@ private:
     bool start_decoding(live_exchange& x, response_head& head);
     void decode_whole(live_exchange& x, std::span<const std::byte> data);
     [[nodiscard]] error_code end_decoding(live_exchange& x);
+    std::size_t decode_next(exchange_control& control, std::span<std::byte> room);
     bool serve_decoded(exchange_control& control);
     void close_upgraded(live_exchange& x, link& l);
     void write_raw(exchange_control& control, link& l, std::span<const std::byte> data);
@@ -342,7 +354,7 @@ private:
     [[nodiscard]] const std::string& queue_detail(origin_id origin);
     [[nodiscard]] std::string waiting_detail(origin_id origin, base::time_point started);
     [[nodiscard]] std::string missed_detail(origin_id origin, base::time_point started,
-                                            base::time_point deadline, base::duration least);
+                                            base::time_point deadline, const core::refusal& why);
 
     [[noreturn]] static void throw_wrong_process();
 
@@ -368,6 +380,7 @@ private:
     std::vector<std::byte> receive_buffer_;
     std::vector<std::byte> file_buffer_;    // made at first use
     std::vector<std::byte> decode_buffer_;  // the same
+    io::splice_pipe pipe_;                  // opened by the first body that goes through it
 
     base::slab<live_exchange, exchange_id> exchanges_;
     std::vector<std::unique_ptr<link>> links_;  // by index of the id

@@ -82,7 +82,7 @@ bool shard::turn_away(call& from) {
     why.dial_error = origins_[id.index].dial_error;
     why.dial_detail = origins_[id.index].dial_detail;
     if (refusal.failure == core::wait_failure::would_miss_deadline) {
-        why.detail = missed_detail(id, from.started, deadline, refusal.least);
+        why.detail = missed_detail(id, from.started, deadline, refusal);
     } else if (refusal.failure == core::wait_failure::shed) {
         why.detail.reserve(240);
         why.detail =

@@ -15,7 +15,6 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr std::size_t decode_buffer_bytes = 64 * 1024;
 // What an encoded body may have above its limit: headers of codings, members that are empty.
 constexpr std::uint64_t coding_overhead_bytes = 64 * 1024;
 
@@ -31,8 +30,6 @@ bool shard::start_decoding(live_exchange& x, response_head& head) {
         return false;
     }
     if (!made) return true;
-    made->about.origin = origins_[x.origin.index].name;
-    made->about.attempt = x.result.attempts;
     (x.control ? x.control->decoding : x.decoding) = std::move(made);
     return true;
 }
@@ -69,31 +66,26 @@ error_code shard::end_decoding(live_exchange& x) {
     return error;
 }
 
+/// Decodes what there is for the reader that waits. 0: nothing, or the exchange failed, and the
+/// reader was told.
+std::size_t shard::decode_next(exchange_control& control, std::span<std::byte> room) {
+    const auto step = control.decoding->decode(control.unread.data(), room);
+    control.unread.consume(step.consumed);
+    control.unread.release();
+    if (step.produced != 0) return step.produced;
+    error_code error = step.error;
+    if (!error && control.response_ended) error = control.decoding->end();
+    if (error) fail_reader(control, error, control.decoding->detail());
+    return 0;
+}
+
 /// Serves the reader that waits. False: there is nothing for it but the end, or the next receive.
 bool shard::serve_decoded(exchange_control& control) {
     if (control.final_error) return false;
     auto* const room = static_cast<std::byte*>(control.read_buffer.data());
-    const auto step =
-        control.decoding->decode(control.unread.data(), {room, control.read_buffer.size()});
-    control.unread.consume(step.consumed);
-    control.unread.release();
-    if (step.produced != 0) {
-        complete<error_code, std::size_t>(std::move(control.read), error_code{}, step.produced);
-        return true;
-    }
-    error_code error = step.error;
-    if (!error && control.response_ended) error = control.decoding->end();
-    if (!error) return false;
-    if (exchanges_.find(control.exchange) != nullptr) {
-        fail_assigned(control.exchange, error, std::string(control.decoding->detail()));
-        return true;
-    }
-    control.final_error = error;
-    control.failure = control.decoding->about;
-    control.failure.phase = phase::body;
-    control.failure.detail = control.decoding->detail();
-    control.failure.maybe_processed = true;
-    complete<error_code, std::size_t>(std::move(control.read), error, 0);
+    const std::size_t size = decode_next(control, {room, control.read_buffer.size()});
+    if (size == 0) return !control.read;
+    complete<error_code, std::size_t>(std::move(control.read), error_code{}, size);
     return true;
 }
 

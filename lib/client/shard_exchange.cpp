@@ -160,8 +160,9 @@ void shard::perform_fail(const core::action& action) {
     const error_code error = error_of(action.failure, x->origin);
     std::string detail;
     if (action.failure == core::wait_failure::would_miss_deadline) {
-        const base::duration least(static_cast<base::duration::rep>(action.value));
-        detail = missed_detail(x->origin, x->started, x->deadline, least);
+        const base::duration needed(static_cast<base::duration::rep>(action.value));
+        detail = missed_detail(x->origin, x->started, x->deadline,
+                               {action.failure, needed, action.count});
     }
     describe_failure(*x, error, std::move(detail));
     if (action.failure == core::wait_failure::dial) {
@@ -275,6 +276,7 @@ bool shard::on_data(live_exchange& x, link& l, std::span<const std::byte> data) 
         return false;
     }
     x.body_octets += data.size();
+    x.result.transfer.received_copied += data.size();
     if (x.control) {
         deliver(*x.control, l, data);
         return true;
@@ -369,6 +371,7 @@ void shard::wait_again(live_exchange& x, bool fresh) {
     x.credited = 0;
     x.written = 0;
     x.awaits_settings = false;
+    x.result.transfer = {};
     x.stage = exchange_stage::waiting;
     acquire(x, fresh);
 }
@@ -440,7 +443,7 @@ std::string shard::waiting_detail(origin_id origin, base::time_point started) {
 }
 
 std::string shard::missed_detail(origin_id origin, base::time_point started,
-                                 base::time_point deadline, base::duration least) {
+                                 base::time_point deadline, const core::refusal& why) {
     std::string text;
     text.reserve(400);
     text += "The deadline is ";
@@ -448,8 +451,14 @@ std::string shard::missed_detail(origin_id origin, base::time_point started,
     text += " away; the quickest answers of ";
     text += origins_[origin.index].name;
     text += " took ";
-    text += text_of(least);
-    text += " of late. ";
+    text += text_of(why.needed * 100 / std::max<std::uint32_t>(why.margin_percent, 100));
+    text += " of late";
+    if (why.margin_percent > 100) {
+        text += ", and because most of what is sent to it comes back late, ";
+        text += text_of(why.needed);
+        text += " must be left";
+    }
+    text += ". ";
     text += waiting_detail(origin, started);
     return text;
 }

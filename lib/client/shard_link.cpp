@@ -37,6 +37,8 @@ void shard::erase_link(connection_id id) {
     stop_dialer(*l);
     closed_traffic_.bytes_sent += l->driver.bytes_sent;
     closed_traffic_.bytes_received += l->driver.bytes_received;
+    closed_traffic_.file_bytes_received += l->driver.file_bytes_received;
+    closed_traffic_.file_bytes_sent += l->driver.file_bytes_sent;
     closed_traffic_.read_calls += l->driver.read_calls;
     closed_traffic_.write_calls += l->driver.write_calls;
     l->driver.close();
@@ -62,18 +64,20 @@ void shard::touch(link& l) {
 void shard::read_link(link& l) {
     const connection_id id = l.id;
     for (int reads = 0; reads < max_reads && !l.paused; ++reads) {
-        const io::io_result result = l.driver.read(receive_buffer_);
+        const bool is_spliced = may_splice(l);
+        const io::io_result result = is_spliced ? splice_body(l) : l.driver.read(receive_buffer_);
         if (result.status == io::io_status::would_block) break;
-        if (result.status == io::io_status::ok) {
+        if (result.status != io::io_status::ok) {
+            l.wire->on_peer_closed(result.status == io::io_status::failed);
+        } else if (!is_spliced) {
             heard_from(l);
             l.wire->receive(std::span(receive_buffer_).first(result.size));
-        } else {
-            l.wire->on_peer_closed(result.status == io::io_status::failed);
         }
         if (!poll_link(l)) return;
         HEARTH_ASSERT(find_link(id) == &l);
         l.wire->retain();
-        if (l.wire->is_peer_closed() || result.size < receive_buffer_.size()) break;
+        if (l.wire->is_peer_closed()) break;
+        if (!is_spliced && result.size < receive_buffer_.size()) break;
     }
     if (l.is_http2() && l.wire->wants_flush()) touch(l);  // acknowledgements
     if (!l.paused && !l.wire->is_peer_closed()) l.driver.wait_readable();

@@ -164,6 +164,7 @@ bool shard::push_file(live_exchange& x, link& l) {
     }
     x.body.skip(result.size);
     x.body_octets += result.size;
+    x.result.transfer.sent_from_file += result.size;
     l.wire->skip_body(result.size);
     if (result.size == rest.length) {
         end_request(x, l);
@@ -186,6 +187,7 @@ bool shard::put_body(live_exchange& x, link& l, std::span<const std::byte> bytes
     }
     l.wire->write_body(x.id, bytes);
     x.body_octets += bytes.size();
+    x.result.transfer.sent_copied += bytes.size();
     return true;
 }
 

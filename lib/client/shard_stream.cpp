@@ -95,6 +95,7 @@ void shard::write_raw(exchange_control& control, link& l, std::span<const std::b
     }
     const std::size_t size = std::min(data.size(), room);
     l.wire->write_body(control.exchange, data.first(size));
+    exchanges_[control.exchange].result.transfer.sent_copied += size;
     control.raw_write = {};
     touch(l);
     complete<error_code, std::size_t>(std::move(control.write), error_code{}, size);
@@ -152,8 +153,12 @@ void shard::read(exchange_control& control, asio::mutable_buffer bytes, size_han
         complete<error_code, std::size_t>(std::move(handler), error_code{}, 0);
         return;
     }
-    control.read = std::move(handler);
     control.read_buffer = bytes;
+    begin_read(control, std::move(handler));
+}
+
+void shard::begin_read(exchange_control& control, size_handler handler) {
+    control.read = std::move(handler);
     serve_reader(control);
     if (!control.read) return;
     live_exchange* x = exchanges_.find(control.exchange);
@@ -218,6 +223,16 @@ void shard::deliver(exchange_control& control, link& l, std::span<const std::byt
         } else {
             end_phase(exchanges_[id], id);
         }
+    } else if (control.read && control.file && control.unread.empty()) {
+        const std::size_t size = control.file->most(data.size());
+        const bool reads_on = put_file(control, data.first(size));
+        data = data.subspan(size);
+        if (control.exchange != id) return;  // it failed
+        if (reads_on) {
+            set_phase(exchanges_[id], id, config_.timeouts.body_idle, errc::body_idle_timeout);
+        } else {
+            end_phase(exchanges_[id], id);
+        }
     } else if (control.read && control.unread.empty()) {
         const std::size_t size = std::min(data.size(), control.read_buffer.size());
         std::memcpy(control.read_buffer.data(), data.data(), size);
@@ -233,7 +248,9 @@ void shard::deliver(exchange_control& control, link& l, std::span<const std::byt
 
 void shard::serve_reader(exchange_control& control) {
     if (!control.read) return;
-    if (control.decoding) {
+    if (control.file) {
+        if (serve_file(control)) return;
+    } else if (control.decoding) {
         if (serve_decoded(control)) return;
     } else if (!control.unread.empty()) {
         const auto data = control.unread.data();
@@ -245,10 +262,30 @@ void shard::serve_reader(exchange_control& control) {
         return;
     }
     if (control.final_error) {
-        complete<error_code, std::size_t>(std::move(control.read), control.final_error, 0);
+        end_read(control, control.final_error);
     } else if (control.response_ended) {
-        complete<error_code, std::size_t>(std::move(control.read), asio::error::eof, 0);
+        end_read(control, asio::error::eof);
     }
+}
+
+/// Completes a read that did not fill a buffer.
+void shard::end_read(exchange_control& control, error_code error) {
+    const std::size_t written = control.file ? control.file->written : 0;
+    control.file.reset();
+    complete<error_code, std::size_t>(std::move(control.read), error, written);
+}
+
+/// What was received cannot be given to the reader that waits, who is told why.
+void shard::fail_reader(exchange_control& control, error_code error, std::string_view detail) {
+    if (exchanges_.find(control.exchange) != nullptr) {
+        fail_assigned(control.exchange, error, std::string(detail));
+        return;
+    }
+    control.final_error = error;
+    control.failure.phase = phase::body;
+    control.failure.detail = detail;
+    control.failure.maybe_processed = true;
+    end_read(control, error);
 }
 
 /// The exchange is over: its handle keeps what was not read, and the outcome.
@@ -256,8 +293,13 @@ void shard::complete_streamed(live_exchange& x, error_code error) {
     exchange_control& control = *x.control;
     control.exchange = {};
     control.timings = x.result.timings;
+    control.transfer = x.result.transfer;
     control.trailers = std::move(x.result.trailers);
     control.failure = x.result.failure;
+    if (!error) {  // what is not read yet may still turn out to be of no use
+        control.failure.origin = origins_[x.origin.index].name;
+        control.failure.attempt = x.result.attempts;
+    }
     control.response_ended = !error;
     control.final_error = error;
     if (error) control.unread.clear();

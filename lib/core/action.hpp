@@ -42,8 +42,8 @@ enum class wait_failure : std::uint8_t {
     queue_full,
     queue_timeout,
     deadline,             ///< Its deadline passed while it waited.
-    would_miss_deadline,  ///< Its deadline cannot be met any more: an answer takes `value` ns at
-                          ///< the least.
+    would_miss_deadline,  ///< Its deadline cannot be met any more: `value` ns must be left, which
+                          ///< is `count` hundredths of what an answer takes at the least.
     shed,                 ///< Its origin is overloaded, and others came later.
     dial,                 ///< A dial failed, see the shard's record of the last one.
     descriptor_limit,

@@ -55,13 +55,13 @@ void implementation::acquire(time_point now, const acquire_params& params) {
     origin_record* origin = origins_.find(params.origin);
     HEARTH_ASSERT(exchange != nullptr && origin != nullptr);
     if (exchange == nullptr || origin == nullptr || is_draining_) {
-        refuse(params, wait_failure::draining);
+        refuse(params, {.failure = wait_failure::draining});
     } else if (params.deadline <= now_) {
-        refuse(params, wait_failure::deadline);
+        refuse(params, {.failure = wait_failure::deadline});
     } else if (const refusal why =
                    params.is_let_in ? refusal{} : turn_away(*origin, params.deadline);
                why.failure != wait_failure::none) {
-        refuse(params, why.failure, why.least);
+        refuse(params, why);
     } else {
         exchange->origin = params.origin.index;
         exchange->wants_fresh = params.fresh_connection;
@@ -82,18 +82,23 @@ void implementation::acquire(time_point now, const acquire_params& params) {
         } else {
             ++origin->counters->queue_refused;
             const bool has_cause = origin->backoff.is_failing() && origin->pool.ready() == 0;
-            refuse(params, has_cause ? wait_failure::dial : wait_failure::queue_full);
+            refuse(params, {.failure = has_cause ? wait_failure::dial : wait_failure::queue_full});
         }
     }
     settle();
 }
 
-void implementation::refuse(const acquire_params& params, wait_failure failure, duration least) {
+void implementation::refuse(const acquire_params& params, const refusal& why) {
+    emit_fail(why, params.exchange, params.origin);
+}
+
+void implementation::emit_fail(const refusal& why, exchange_id exchange, origin_id origin) {
     emit({.kind = action_kind::fail,
-          .failure = failure,
-          .exchange = params.exchange,
-          .origin = params.origin,
-          .value = static_cast<std::uint64_t>(least.count())});
+          .failure = why.failure,
+          .exchange = exchange,
+          .origin = origin,
+          .value = static_cast<std::uint64_t>(why.needed.count()),
+          .count = why.margin_percent});
 }
 
 // A waiter that a dial, in progress or permitted, will serve is not held against the bound.
@@ -176,23 +181,19 @@ void implementation::end_waiter(std::uint32_t index) {
 void implementation::fail_waiter(std::uint32_t index, wait_failure failure) {
     origin_record& origin = origins_.at(tables_.exchanges.at(index).origin);
     const exchange_id name = tables_.exchanges.id_of(index);
-    std::uint64_t value = 0;
+    refusal why{.failure = failure};
     if (failure == wait_failure::queue_timeout || failure == wait_failure::deadline) {
         ++origin.counters->queue_timeouts;
         ++origin.lost_waiters;
     } else if (failure == wait_failure::would_miss_deadline) {
         ++origin.counters->queue_hopeless;
         ++origin.lost_waiters;
-        value = static_cast<std::uint64_t>(least_of(origin).count());
+        why = too_late(origin);
     } else if (failure == wait_failure::shed) {
         ++origin.counters->queue_shed;
     }
     end_waiter(index);
-    emit({.kind = action_kind::fail,
-          .failure = failure,
-          .exchange = name,
-          .origin = origin.id,
-          .value = value});
+    emit_fail(why, name, origin.id);
 }
 
 bool implementation::find_assigned(connection_id connection_name, exchange_id exchange_name,

@@ -72,7 +72,9 @@ struct acquire_params {
 /// That an exchange is not worth acquiring.
 struct refusal {
     wait_failure failure = wait_failure::none;  ///< None: it is.
-    duration least{};  ///< With `would_miss_deadline`: what the quickest answers take.
+    duration needed{};  ///< With `would_miss_deadline`: what would have to be left until then.
+    /// `needed` in hundredths of what the quickest answers take.
+    std::uint32_t margin_percent = 100;
 };
 
 /// Facts about a connection that became usable.

@@ -1,6 +1,7 @@
 // Overload: who is served when not all can be, and origins that answer nobody in time. Part of
 // pool_core's inside, see pool_state.hpp.
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/pool_state.hpp"
@@ -87,10 +88,17 @@ bool implementation::is_late(const origin_record& origin, time_point deadline) c
     return origin.losses.margin > 1 && left < needed_when_late(origin);
 }
 
-// What an answer takes at the least, as far as is known.
-duration implementation::least_of(const origin_record& origin) const {
-    const duration least = origin.answers.least(now_);
-    return origin.losses.margin > 1 ? std::max(least, needed_when_late(origin)) : least;
+// What must be left before a deadline, as far as is known, and how much more that is than an answer
+// takes at the least.
+refusal implementation::too_late(const origin_record& origin) const {
+    refusal result{.failure = wait_failure::would_miss_deadline,
+                   .needed = origin.answers.least(now_)};
+    if (origin.losses.margin <= 1) return result;
+    const duration with_margin = needed_when_late(origin);
+    if (with_margin <= result.needed) return result;
+    result.needed = with_margin;
+    result.margin_percent = static_cast<std::uint32_t>(std::lround(origin.losses.margin * 100));
+    return result;
 }
 
 // Where what is sent misses because it comes to the pool too late, just enough time is not enough,
@@ -111,14 +119,14 @@ refusal implementation::turn_away(origin_record& origin, time_point deadline) {
     if (is_refused(origin, deadline)) {
         ++origin.counters->queue_hopeless;
         watch_late_ones(origin);
-        return {wait_failure::would_miss_deadline, least_of(origin)};
+        return too_late(origin);
     }
     if (!origin.useful) return {};
     note_crowd(origin);
     const bool finds_waiters = origin.pool.waiters() != 0;
     if (!origin.door.refuses(now_, finds_waiters, random_.unit())) return {};
     ++origin.counters->queue_shed;
-    return {wait_failure::shed};
+    return {.failure = wait_failure::shed};
 }
 
 // Whom a connection goes to. Those it would be wasted on fail on the way, and when there are too
@@ -286,8 +294,8 @@ void implementation::arm_waiter(std::uint32_t index) {
     exchange_record& exchange = tables_.exchanges.at(index);
     time_point when = exchange.deadline;
     if (when != base::never && settings_.overload.refuse_late) {
-        const time_point too_late = when - least_of(origins_.at(exchange.origin));
-        when = std::min(when, std::max(too_late, now_ + shortest_look));
+        const time_point last_chance = when - too_late(origins_.at(exchange.origin)).needed;
+        when = std::min(when, std::max(last_chance, now_ + shortest_look));
     }
     when = std::min(when, base::after(exchange.since, settings_.timeouts.queue));
     deadlines_.set(exchange.timer, when, {timed_kind::waiter, index});

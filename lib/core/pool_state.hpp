@@ -179,7 +179,8 @@ private:
     }
 
     // Exchanges.
-    void refuse(const acquire_params& params, wait_failure failure, duration least = {});
+    void refuse(const acquire_params& params, const refusal& why);
+    void emit_fail(const refusal& why, exchange_id exchange, origin_id origin);
     void wait(origin_record& origin, std::uint32_t exchange);
     [[nodiscard]] bool may_wait(const origin_record& origin, bool fresh) const;
     void assign(connection_record& connection, std::uint32_t exchange);
@@ -238,7 +239,7 @@ private:
     [[nodiscard]] std::uint32_t next_waiter(origin_record& origin, bool has_carried);
     [[nodiscard]] bool is_late(const origin_record& origin, time_point deadline) const;
     [[nodiscard]] duration needed_when_late(const origin_record& origin) const;
-    [[nodiscard]] duration least_of(const origin_record& origin) const;
+    [[nodiscard]] refusal too_late(const origin_record& origin) const;
     [[nodiscard]] bool is_refused(origin_record& origin, time_point deadline);
     [[nodiscard]] refusal turn_away(origin_record& origin, time_point deadline);
     void watch_queue(origin_record& origin);

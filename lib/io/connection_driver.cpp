@@ -262,6 +262,22 @@ io_result connection_driver::send_file(int file, std::uint64_t offset, std::size
     return {0, io_status::failed, last_error()};
 }
 
+io_result connection_driver::receive_into(splice_pipe& pipe, std::size_t wanted) {
+    HEARTH_ASSERT(can_splice());
+    ++read_calls;
+    const ssize_t got = pipe.fill(socket_.descriptor, wanted);
+    if (got > 0) {
+        bytes_received += static_cast<std::uint64_t>(got);
+        return {static_cast<std::size_t>(got), io_status::ok, {}};
+    }
+    if (got == 0) return {0, io_status::closed, {}};
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        socket_.ready.readable = false;
+        return {0, io_status::would_block, {}};
+    }
+    return {0, io_status::failed, last_error()};
+}
+
 void connection_driver::wait_readable() {
     if (waiting_readable_ || socket_.descriptor < 0) return;
     waiting_readable_ = true;

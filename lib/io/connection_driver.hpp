@@ -21,6 +21,7 @@
 #include "io/endpoint.hpp"
 #include "io/readiness_set.hpp"
 #include "io/socket_setup.hpp"
+#include "io/splice_pipe.hpp"
 #include "proto/tls_engine.hpp"
 
 namespace hearth::io {
@@ -73,6 +74,9 @@ public:
     /// a layer.
     [[nodiscard]] io_result send_file(int file, std::uint64_t offset, std::size_t size);
     [[nodiscard]] bool can_send_files() const { return !layer_; }
+    /// Moves up to `wanted` octets into an empty pipe instead of reading them. Not with a layer.
+    [[nodiscard]] io_result receive_into(splice_pipe& pipe, std::size_t wanted);
+    [[nodiscard]] bool can_splice() const { return !layer_; }
     /// One `on_readable` follows when there is something to read; no more than one wait at a time.
     void wait_readable();
     void wait_writable();
@@ -84,7 +88,8 @@ public:
     // Counters of this connection.
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
-    std::uint64_t file_bytes_sent = 0;  // of `bytes_sent`, by `send_file`
+    std::uint64_t file_bytes_sent = 0;      // of `bytes_sent`, by `send_file`
+    std::uint64_t file_bytes_received = 0;  // of `bytes_received`, to a file through a pipe
     std::uint64_t read_calls = 0;
     std::uint64_t write_calls = 0;
 

@@ -75,6 +75,8 @@ public:
     /// Octets of a body with content-length that leave by another way, behind the output. HTTP/1.1.
     void skip_body(std::uint64_t octets) { (void)h1_.frame_body(octets); }
     void finish_body(exchange_id exchange, const headers& trailers);
+    /// As in h1_engine: octets of the response's body that came by another way. HTTP/1.1.
+    void bypass(std::uint64_t octets) { h1_.bypass(octets); }
     /// Octets of a body the connection likes to take now, its output holding at most `limit`.
     [[nodiscard]] std::size_t room(exchange_id exchange, std::size_t limit) const;
     /// Octets that content-length still demands; nothing without one.

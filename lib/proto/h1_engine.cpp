@@ -146,6 +146,10 @@ bool h1_engine::is_idle() const { return implementation_->reader.is_idle(); }
 
 bool h1_engine::has_input() const { return implementation_->reader.has_input(); }
 
+std::uint64_t h1_engine::bypassable() const { return implementation_->reader.bypassable(); }
+
+void h1_engine::bypass(std::uint64_t octets) { implementation_->reader.bypass(octets); }
+
 bool h1_engine::is_close_delimited() const { return implementation_->reader.is_close_delimited(); }
 
 bool h1_engine::is_raw() const { return implementation_->reader.is_raw(); }

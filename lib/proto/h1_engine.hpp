@@ -78,6 +78,11 @@ public:
     [[nodiscard]] bool is_close_delimited() const;
     /// True after a 101, or a 2xx to CONNECT: `data` events and `write_body` carry raw octets.
     [[nodiscard]] bool is_raw() const;
+    /// Octets of the response's body that may go around the engine now, because it would only count
+    /// them: the rest of a body with content-length, once all that was received became events.
+    [[nodiscard]] std::uint64_t bypassable() const;
+    /// So many of them have gone around it. What follows of the body may be received again.
+    void bypass(std::uint64_t octets);
     /// Octets of the response head and body received by the running exchange.
     [[nodiscard]] std::uint64_t received() const;
     /// Octets the engine itself holds in buffers.

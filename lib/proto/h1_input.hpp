@@ -32,7 +32,9 @@ public:
         return rest_.first(size);
     }
     void consume(std::size_t size);
-    /// Octets consumed since the beginning, those moved to the unit included.
+    /// Counts octets as consumed that were never given.
+    void pass(std::uint64_t size) { consumed_ += size; }
+    /// Octets consumed since the beginning, those moved to the unit and passed included.
     [[nodiscard]] std::uint64_t consumed() const { return consumed_; }
 
     /// The current unit as far as it is known; it may go on beyond the unit's end.

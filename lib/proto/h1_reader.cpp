@@ -54,6 +54,22 @@ std::size_t h1_reader::memory() const {
     return input_.memory() + head_.headers.size_bytes() + trailers_.size_bytes();
 }
 
+std::uint64_t h1_reader::bypassable() const {
+    return phase_ == phase::body_length && input_.empty() && !is_misused_ ? left_ : 0;
+}
+
+void h1_reader::bypass(std::uint64_t octets) {
+    HEARTH_ASSERT(octets <= bypassable());
+    if (octets > bypassable()) {
+        fail_internal(request_.exchange);
+        return;
+    }
+    parser_.reset();  // it would count what it does not get
+    input_.pass(octets);
+    left_ -= octets;
+    if (left_ == 0) phase_ = phase::ending;
+}
+
 bool h1_reader::poll(event& out, bool request_complete) {
     if (is_misused_) {
         is_misused_ = false;
@@ -180,7 +196,7 @@ void h1_reader::choose_framing(const h1_head_facts& facts) {
 h1_reader::outcome h1_reader::step_counted_data(event& out, phase after) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, input_.size()));
     const std::span<const std::byte> data = input_.first(size);
-    if (!parser_->put_data(data)) return refuse(out, disagreement);
+    if (parser_ && !parser_->put_data(data)) return refuse(out, disagreement);
     input_.consume(size);
     left_ -= size;
     if (left_ == 0) {

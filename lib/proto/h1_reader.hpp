@@ -57,6 +57,9 @@ public:
         return phase_ == phase::body_to_close || phase_ == phase::raw;
     }
     [[nodiscard]] bool has_input() const { return !input_.empty(); }
+    /// As in h1_engine.
+    [[nodiscard]] std::uint64_t bypassable() const;
+    void bypass(std::uint64_t octets);
     [[nodiscard]] std::uint64_t received() const { return input_.consumed() - consumed_before_; }
     [[nodiscard]] exchange_id exchange() const { return request_.exchange; }
     [[nodiscard]] std::size_t memory() const;

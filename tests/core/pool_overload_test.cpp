@@ -251,10 +251,58 @@ TEST(PoolOverloadTest, ExchangeThatCannotBeInTimeIsNotSent) {
     EXPECT_EQ(h.last(kind::fail).exchange, late);
     EXPECT_EQ(h.last(kind::fail).failure, wait_failure::would_miss_deadline);
     EXPECT_EQ(duration(static_cast<duration::rep>(h.last(kind::fail).value)), 5ms);
+    EXPECT_EQ(h.last(kind::fail).count, 100U);
     (void)h.acquire(origin, h.now + 6ms);
     EXPECT_EQ(h.count(kind::assign), 1U);
     (void)h.acquire(origin);
     EXPECT_EQ(h.stats(origin).queue_hopeless, 1U);
+}
+
+// A refusal says how much more than a quick answer must be left, and only while that is so.
+TEST(PoolOverloadTest, MoreMustBeLeftWhileCallsComeLateAndWhatIsSentMisses) {
+    pool_harness h(roomy_settings());
+    const origin_id origin = h.add_origin();
+    const std::vector<busy> connections = make_busy(h, origin, 40);
+    h.wait(5ms);
+    for (const busy& one : connections) answer(h, one);
+    make_quick(h, origin);
+    struct sent {
+        time_point over;
+        busy which;
+        bool is_answered;
+    };
+    std::deque<sent> under_way;
+    const auto call = [&](duration left, bool is_answered) {
+        const exchange_id name = h.acquire(origin, h.now + left);
+        const action assigned = h.last(kind::assign);
+        if (assigned.exchange != name) return;
+        under_way.push_back({h.now + 5ms, {assigned.connection, name}, is_answered});
+    };
+    for (int i = 0; i < 800; ++i) {
+        call(4ms, false);
+        call(6ms, false);
+        if (i % 5 == 0) call(50ms, true);
+        h.wait(1ms);
+        while (!under_way.empty() && under_way.front().over <= h.now) {
+            const sent one = under_way.front();
+            under_way.pop_front();
+            if (one.is_answered) {
+                answer(h, one.which);
+                continue;
+            }
+            h.cancel_assigned(one.which.connection, one.which.exchange);
+            h.done(one.which.connection, one.which.exchange);
+        }
+    }
+    std::uint32_t most = 0;
+    for (const action& refused : h.all(kind::fail)) {
+        if (refused.failure != wait_failure::would_miss_deadline || refused.count <= 100) continue;
+        const duration needed(static_cast<duration::rep>(refused.value));
+        EXPECT_NEAR(std::chrono::duration<double>(needed) / 5ms, refused.count / 100.0, 0.006);
+        most = std::max(most, refused.count);
+    }
+    EXPECT_GE(most, 200U);
+    EXPECT_LE(most, 400U);
 }
 
 // What was slow may have been another path: a caller is refused once one like him was not served.

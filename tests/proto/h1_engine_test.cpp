@@ -221,5 +221,68 @@ TEST(H1EngineTest, LetsTheHeadBeMovedOut) {
     EXPECT_EQ(head.headers["a"], "b");
 }
 
+// Octets of a counted body may go around the engine, which then goes on behind them.
+TEST(H1EngineTest, CountsWhatGoesAroundIt) {
+    h1_engine engine{h1_settings{}};
+    testing::begin_script({}, engine);
+    const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
+    const std::string beginning = head + "ab";
+    EXPECT_EQ(engine.bypassable(), 0U) << "there is no body yet";
+    engine.receive(octets(beginning));
+    event what;
+    ASSERT_TRUE(engine.poll_event(what));
+    EXPECT_EQ(what.kind, event_kind::head);
+    EXPECT_EQ(engine.bypassable(), 0U) << "there is input to be seen";
+    ASSERT_TRUE(engine.poll_event(what));
+    EXPECT_EQ(what.kind, event_kind::data);
+    ASSERT_FALSE(engine.poll_event(what));
+    engine.retain();
+    EXPECT_EQ(engine.bypassable(), 8U);
+    engine.bypass(5);
+    EXPECT_EQ(engine.bypassable(), 3U);
+    EXPECT_EQ(engine.received(), head.size() + 7);
+    ASSERT_FALSE(engine.poll_event(what));
+    engine.receive(octets("c"));
+    ASSERT_TRUE(engine.poll_event(what));
+    EXPECT_EQ(what.kind, event_kind::data);
+    EXPECT_EQ(what.data.size(), 1U);
+    ASSERT_FALSE(engine.poll_event(what));
+    engine.retain();
+    engine.bypass(2);
+    ASSERT_TRUE(engine.poll_event(what));
+    EXPECT_EQ(what.kind, event_kind::end);
+    EXPECT_TRUE(what.reusable);
+    EXPECT_EQ(engine.bypassable(), 0U);
+    EXPECT_TRUE(engine.is_idle());
+}
+
+TEST(H1EngineTest, BodyCutWhileItGoesAroundIsTruncated) {
+    h1_engine engine{h1_settings{}};
+    testing::begin_script({}, engine);
+    engine.receive(octets("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"));
+    event what;
+    ASSERT_TRUE(engine.poll_event(what));
+    ASSERT_FALSE(engine.poll_event(what));
+    engine.retain();
+    engine.bypass(9);
+    engine.on_peer_closed(true);
+    ASSERT_TRUE(engine.poll_event(what));
+    EXPECT_EQ(what.kind, event_kind::error);
+    EXPECT_EQ(what.error, errc::peer_truncated);
+}
+
+TEST(H1EngineTest, NothingGoesAroundWhatHasToBeRead) {
+    for (const char* const response :
+         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+          "HTTP/1.1 200 OK\r\n\r\nto the end", "HTTP/1.1 204 No Content\r\n\r\n"}) {
+        h1_engine engine{h1_settings{}};
+        testing::begin_script({}, engine);
+        engine.receive(octets(response));
+        event what;
+        while (engine.poll_event(what)) EXPECT_EQ(engine.bypassable(), 0U);
+        EXPECT_EQ(engine.bypassable(), 0U) << response;
+    }
+}
+
 }  // namespace
 }  // namespace hearth::proto
