@@ -160,7 +160,6 @@ public:
         if (number_ < 0 || ::fstat(number_, &about) != 0) return 0;
         return static_cast<std::uint64_t>(about.st_size);
     }
-    // Every body goes to the start of the file, as if each had opened it anew.
     [[nodiscard]] bool write_at(std::uint64_t offset, const char* bytes, std::size_t size) const {
         while (size != 0) {
             const ssize_t written = ::pwrite(number_, bytes, size, static_cast<off_t>(offset));
@@ -283,6 +282,10 @@ private:
     }
 
     void read_more(slot& one) {
+        if (sink_.number() >= 0) {
+            read_to_sink(one);
+            return;
+        }
         if (one.buffer.empty()) one.buffer.resize(buffer_bytes);
         one.exchange.async_read_some(boost::asio::buffer(one.buffer),
                                      [this, &one](error_code error, std::size_t size) {
@@ -294,6 +297,16 @@ private:
                                          else
                                              finish(one, error);
                                      });
+    }
+
+    // Every body goes to the start of the file, as if each had opened it anew.
+    void read_to_sink(slot& one) {
+        constexpr std::uint64_t all = std::uint64_t{1} << 40U;
+        one.exchange.async_read_to(
+            {sink_.number(), 0, all}, [this, &one](error_code error, std::size_t size) {
+                one.body_bytes += size;
+                finish(one, error == boost::asio::error::eof ? error_code() : error);
+            });
     }
 
     void take_body(slot& one, const char* bytes, std::size_t size) {

@@ -57,6 +57,7 @@ struct file_target {
     file_range rest;
     std::size_t written = 0;
     bool is_copied_to = false;  ///< Nothing can be spliced into it.
+    bool is_due = false;        ///< Written to when the turn ends.
 
     [[nodiscard]] std::size_t most(std::size_t size) const {
         return static_cast<std::size_t>(std::min<std::uint64_t>(size, rest.length));

@@ -117,6 +117,7 @@ void shard::finish_turn() {
             perform(action);
             worked = true;
         }
+        if (write_files()) worked = true;
         if (!dirty_.empty()) {
             flush_links();
             worked = true;

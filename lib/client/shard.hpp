@@ -293,6 +293,8 @@ private:
     void fail_reader(exchange_control& control, error_code error, std::string_view detail);
     // Into files (shard_file.cpp).
     bool serve_file(exchange_control& control);
+    void deliver_to_file(exchange_control& control, link& l, std::span<const std::byte> data);
+    bool write_files();
     bool put_file(exchange_control& control, std::span<const std::byte> data);
     void file_failed(exchange_control& control, int code);
     bool empty_pipe(exchange_control& control, link& l, transfer& count);
@@ -398,6 +400,7 @@ private:
     core::load_watch load_;
     base::time_point beat_at_ = base::never;  // when our lateness is looked at
     std::vector<connection_id> dirty_;
+    std::vector<exchange_id> unwritten_;    // that have octets for their file
     std::vector<connection_id> gathering_;  // the same, but until the handlers have been called
     bool gathers_ = false;
     base::time_point gather_until_;  // set when `gathering_` gets its first

@@ -6,6 +6,7 @@
 #include <boost/asio/error.hpp>
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "client/shard.hpp"
 #include "client/shard_turn.hpp"
@@ -13,6 +14,13 @@
 namespace hearth::detail {
 
 using boost::system::error_code;
+
+namespace {
+
+// Less than that is not written at once where more may follow in the same turn.
+constexpr std::size_t gathered_bytes = 64 * 1024;
+
+}  // namespace
 
 void shard::read_to(exchange_control& control, file_range to, size_handler handler) {
     if (control.read) {
@@ -49,6 +57,53 @@ bool shard::serve_file(exchange_control& control) {
         if (!reads_on) return true;
     }
     return false;
+}
+
+/// Small pieces (frames, records) are gathered until the turn ends; what they are copied for costs
+/// less than a system call for each. On plaintext the next ones may go through the pipe.
+void shard::deliver_to_file(exchange_control& control, link& l, std::span<const std::byte> data) {
+    const exchange_id id = control.exchange;
+    const bool gathers = l.is_http2() || l.wire->tls() != nullptr;
+    const std::size_t least = gathers ? gathered_bytes : 1;
+    if (control.unread.empty() && data.size() >= least) {
+        const std::size_t size = control.file->most(data.size());
+        (void)put_file(control, data.first(size));
+        if (control.exchange != id) return;  // it failed
+        data = data.subspan(size);
+    }
+    control.unread.append(data);
+    if (control.read && control.unread.size() >= least) (void)serve_file(control);
+    if (control.exchange != id) return;
+    if (!control.read) {
+        end_phase(exchanges_[id], id);  // the caller's turn now
+        if (!l.is_http2()) l.paused = true;
+        return;
+    }
+    if (!control.unread.empty() && !std::exchange(control.file->is_due, true)) {
+        unwritten_.push_back(id);
+    }
+    set_phase(exchanges_[id], id, config_.timeouts.body_idle, errc::body_idle_timeout);
+}
+
+/// Writes what was gathered in this turn. False: nothing was.
+bool shard::write_files() {
+    if (unwritten_.empty()) return false;
+    for (const exchange_id id : unwritten_) {  // none is added meanwhile
+        live_exchange* x = exchanges_.find(id);
+        if (x == nullptr || !x->control || !x->control->file) continue;
+        exchange_control& control = *x->control;
+        control.file->is_due = false;
+        (void)serve_file(control);
+        if (control.exchange != id) continue;  // it failed
+        link& l = *find_link(x->connection);
+        if (!control.read) {
+            end_phase(*x, id);
+            if (!l.is_http2()) l.paused = true;
+        }
+        if (l.is_http2()) credit(*x, l);
+    }
+    unwritten_.clear();
+    return true;
 }
 
 /// False: the reader does not wait any more, because its range is full or the exchange failed.

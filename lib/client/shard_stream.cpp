@@ -223,16 +223,8 @@ void shard::deliver(exchange_control& control, link& l, std::span<const std::byt
         } else {
             end_phase(exchanges_[id], id);
         }
-    } else if (control.read && control.file && control.unread.empty()) {
-        const std::size_t size = control.file->most(data.size());
-        const bool reads_on = put_file(control, data.first(size));
-        data = data.subspan(size);
-        if (control.exchange != id) return;  // it failed
-        if (reads_on) {
-            set_phase(exchanges_[id], id, config_.timeouts.body_idle, errc::body_idle_timeout);
-        } else {
-            end_phase(exchanges_[id], id);
-        }
+    } else if (control.read && control.file) {
+        return deliver_to_file(control, l, data);
     } else if (control.read && control.unread.empty()) {
         const std::size_t size = std::min(data.size(), control.read_buffer.size());
         std::memcpy(control.read_buffer.data(), data.data(), size);
@@ -292,6 +284,8 @@ void shard::fail_reader(exchange_control& control, error_code error, std::string
 void shard::complete_streamed(live_exchange& x, error_code error) {
     exchange_control& control = *x.control;
     control.exchange = {};
+    // What came before an error is the file's all the same.
+    if (error && control.read && control.file && !control.decoding) (void)serve_file(control);
     control.timings = x.result.timings;
     control.transfer = x.result.transfer;
     control.trailers = std::move(x.result.trailers);

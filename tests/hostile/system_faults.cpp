@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <ctime>
 #include <map>
 #include <mutex>
 
@@ -28,6 +29,7 @@ struct state {
     fault_plan plan;
     std::array<std::uint64_t, kinds> made{};
     std::uint64_t transfers = 0;
+    std::int64_t leapt = 0;    // seconds
     bool was_refused = false;  // the transfer before this one was made to be repeated
     struct watch {
         int set;
@@ -85,7 +87,7 @@ transfer plan_transfer(system_call call, int descriptor, std::size_t size) {
     if (const int error = fault_of(now, call)) return {error, 0};
     const fault_plan& plan = now.plan;
     ++now.transfers;
-    if (!now.was_refused) {
+    if (!now.was_refused && call != system_call::splice_out) {
         const auto is_due = [&](std::uint32_t every) {
             return every != 0 && now.transfers % every == 0;
         };
@@ -100,7 +102,8 @@ transfer plan_transfer(system_call call, int descriptor, std::size_t size) {
         }
     }
     now.was_refused = false;
-    const std::size_t most = call == system_call::recv ? plan.most_received : plan.most_sent;
+    const bool receives = call == system_call::recv || call == system_call::splice_in;
+    const std::size_t most = receives ? plan.most_received : plan.most_sent;
     if (most == 0 || most >= size) return {0, size};
     return {0, most};
 }
@@ -119,6 +122,7 @@ void set_faults(const fault_plan& plan) {
     now.transfers = 0;
     now.was_refused = false;
     now.doomed.clear();
+    now.leapt = 0;
 }
 
 std::uint64_t calls_made(system_call call) {
@@ -146,6 +150,20 @@ int socket(int domain, int type, int protocol) {
     static auto* const next = real<int(int, int, int)>("socket");
     if (const int error = fault_of(system_call::socket)) return failed(error);
     return next(domain, type, protocol);
+}
+
+int clock_gettime(clockid_t clock, timespec* time) noexcept {
+    static auto* const next = real<int(clockid_t, timespec*)>("clock_gettime");
+    const int result = next(clock, time);
+    if (!is_afflicted || clock != CLOCK_MONOTONIC || result != 0) return result;
+    state& now = shared();
+    const std::lock_guard lock(now.mutex);
+    if (now.made[static_cast<std::size_t>(system_call::clock)]++ == now.plan.at &&
+        now.plan.call == system_call::clock) {
+        now.leapt = now.plan.leap_seconds;
+    }
+    time->tv_sec += now.leapt;
+    return result;
 }
 
 int connect(int descriptor, const sockaddr* address, socket_size size) {
@@ -205,6 +223,19 @@ ssize_t sendfile(int descriptor, int file, off_t* offset, std::size_t size) noex
 }
 ssize_t sendfile64(int descriptor, int file, off_t* offset, std::size_t size) noexcept {
     return send_file_hard(descriptor, file, offset, size);
+}
+
+ssize_t splice(int from, off64_t* from_at, int to, off64_t* to_at, std::size_t size,
+               unsigned flags) {
+    using splice_function = ssize_t(int, off64_t*, int, off64_t*, std::size_t, unsigned);
+    static auto* const next = real<splice_function>("splice");
+    const bool is_in = to_at == nullptr;
+    const transfer how =
+        plan_transfer(is_in ? system_call::splice_in : system_call::splice_out, from, size);
+    if (how.error != 0) return failed(how.error);
+    const ssize_t moved = next(from, from_at, to, to_at, how.size, flags);
+    if (is_in && moved > 0 && how.size < size) end_short_transfer(from);
+    return moved;
 }
 
 ssize_t send(int descriptor, const void* octets, std::size_t size, int flags) {

@@ -21,7 +21,10 @@ enum class system_call : std::uint8_t {
     socket_error,  ///< A connect that begins well: what getsockopt(SO_ERROR) tells of its end.
     recv,
     send,
-    sendfile,  ///< From a file to a socket; counts as a send where all are hard.
+    sendfile,    ///< From a file to a socket; counts as a send where all are hard.
+    splice_in,   ///< From a socket to a pipe; counts as a recv where all are hard.
+    splice_out,  ///< From a pipe to a file, which does not block.
+    clock,       ///< A look at the monotonic clock; does not fail, see `leap_seconds`.
     count_,
 };
 
@@ -30,6 +33,7 @@ struct fault_plan {
     system_call call = system_call::count_;
     std::uint64_t at = 0;  ///< Which one, from 0.
     int error = 0;
+    std::int64_t leap_seconds = 0;  ///< With `clock`: time passes at once, as in a suspension.
     // All calls are hard.
     std::size_t most_received = 0;       ///< Octets of a recv; 0 = as asked for.
     std::size_t most_sent = 0;           ///< Octets of a send.

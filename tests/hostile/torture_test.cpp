@@ -25,6 +25,7 @@ namespace {
 
 using boost::system::error_code;
 using std::chrono::milliseconds;
+using support::awaited_exchange;
 namespace asio = boost::asio;
 
 /// A client whose one thread is afflicted.
@@ -90,6 +91,39 @@ int large_file() {
     return descriptor;
 }
 
+/// Receives a body into a file; true if all of it came.
+bool download(client& subject, const testing::origin& origin) {
+    const int file = ::memfd_create("download", MFD_CLOEXEC);
+    request what;
+    what.url = origin.url("/bytes/" + std::to_string(large));
+    awaited_exchange opened;
+    subject.async_open(std::move(what), opened.handler());
+    error_code error = opened.error();
+    std::size_t written = 0;
+    if (!error) {
+        exchange& from = opened.value();
+        support::awaited_size read;
+        from.async_read_to({.descriptor = file, .offset = 0, .length = 2 * large}, read.handler());
+        error = read.error();
+        written = read.value();
+        EXPECT_EQ(read.count(), 1U);
+    }
+    std::string octets(written, '\0');
+    EXPECT_EQ(::pread(file, octets.data(), written, 0), static_cast<ssize_t>(written));
+    EXPECT_TRUE(octets == testing::pattern_octets(0, written)) << "octets are wrong";
+    ::close(file);
+    if (error == asio::error::eof) {
+        EXPECT_EQ(written, large);
+        return true;
+    }
+    const bool is_of_file = error.category() == boost::system::system_category();
+    EXPECT_TRUE(error == errc_condition::peer_fault || error == errc::connect_failed ||
+                error == errc::handshake_failed || error == errc::descriptor_limit ||
+                error == errc_condition::timeout || is_of_file)
+        << error.message();
+    return false;
+}
+
 /// What a client does in a day.
 std::vector<expected_answer> session(const testing::origin& origin) {
     const auto get = [&](const std::string& path) {
@@ -134,7 +168,7 @@ void expect_sound(error_code error, const response& got, const expected_answer& 
     }
     EXPECT_TRUE(error == errc_condition::peer_fault || error == errc::connect_failed ||
                 error == errc::handshake_failed || error == errc::descriptor_limit ||
-                error == errc::write_timeout)
+                error == errc_condition::timeout)
         << error.message() << "; " << got.failure.detail;
     EXPECT_NE(got.failure.phase, phase::none);
 }
@@ -153,6 +187,7 @@ bool run_session(const testing::origin& origin, const fault_plan& plan) {
             if (done.error()) all_answered = false;
             ++calls;
         };
+        if (!download(*subject, origin)) all_answered = false;
         // One after the other, so that connections are used again; then all at once.
         for (const expected_answer& each : session(origin)) {
             check(support::begin_send(*subject, each.what), each);
@@ -174,7 +209,7 @@ bool run_session(const testing::origin& origin, const fault_plan& plan) {
         const stats seen = subject->stats();
         const origin_stats total = seen.total();
         EXPECT_EQ(seen.calls, seen.completed);
-        EXPECT_GE(seen.calls, calls);
+        EXPECT_GT(seen.calls, calls);
         EXPECT_EQ(seen.internal_errors, 0U);
         EXPECT_EQ(total.opened, total.closed + total.open + total.dialing + total.handshaking);
     }
@@ -204,9 +239,11 @@ TEST_P(HostileTortureTest, EveryCallMayFailInEveryWay) {
         {system_call::recv, {ECONNRESET, ETIMEDOUT}},
         {system_call::send, {EPIPE, ECONNRESET}},
         {system_call::sendfile, {EPIPE, ECONNRESET, EINVAL}},
+        {system_call::splice_in, {ECONNRESET, EINVAL, ENOMEM, ETIMEDOUT}},
+        {system_call::splice_out, {EINVAL, ENOSPC, EIO}},
     };
     for (const auto& [call, errors] : ways) {
-        if (call == system_call::sendfile && GetParam()) continue;  // TLS has to read the file
+        if (call >= system_call::sendfile && GetParam()) continue;  // TLS reads and writes itself
         std::uint64_t at = 0;
         for (;; ++at) {
             const int error = errors[at % errors.size()];
@@ -217,6 +254,22 @@ TEST_P(HostileTortureTest, EveryCallMayFailInEveryWay) {
             if (calls_made(call) <= at) break;
         }
         EXPECT_GT(at, 0U) << "call " << static_cast<int>(call) << " is never made";
+    }
+}
+
+// A suspended machine, or a debugger: every timer is due at once, wherever that happens.
+TEST_P(HostileTortureTest, TimeMayLeapAtAnyMoment) {
+    constexpr std::uint64_t stride = 7;  // there are some thousand looks at the clock
+    for (const std::int64_t seconds : {1, 70, 100'000}) {
+        std::uint64_t at = 0;
+        for (;; at += stride) {
+            SCOPED_TRACE(std::to_string(seconds) + " s at look number " + std::to_string(at));
+            (void)run_session(*origin_,
+                              {.call = system_call::clock, .at = at, .leap_seconds = seconds});
+            if (HasFailure()) return;
+            if (calls_made(system_call::clock) <= at) break;
+        }
+        EXPECT_GT(at, 20 * stride) << "the clock is looked at more often than that";
     }
 }
 

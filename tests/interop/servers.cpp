@@ -67,7 +67,9 @@ std::string nginx_config(const nginx_server& server, const nginx_options& option
         "location = /status/204 { return 204; }\nlocation = /status/304 { return 304; }\n"
         "location /file/ { alias " +
         dir + "/; }\nlocation /gzip/ { alias " + dir +
-        "/; gzip on; gzip_types text/plain; }\nlocation = /loop { return 302 /loop; }\n"
+        "/; gzip on; gzip_types text/plain; }\nlocation /put/ { alias " + dir +
+        "/; dav_methods PUT; client_body_buffer_size 1m; }\nlocation = /loop { return 302 /loop; "
+        "}\n"
         "location = /to-tls { return 302 https://" +
         listen_on(server.tls_port) + "/hello; }\n";
     for (const char* status : {"301", "302", "303", "307", "308"}) {

@@ -38,8 +38,8 @@ struct nginx_options {
 };
 
 /// /hello; /who names the client's certificate; /status/204, /status/304; /file/* below `www()`,
-/// /gzip/* the same with that coding; /moved/STATUS redirects to /hello, /to-tls to it by https,
-/// /loop to itself; /up/*.
+/// /gzip/* the same with that coding; PUT to /put/* writes there; /moved/STATUS redirects to
+/// /hello, /to-tls to it by https, /loop to itself; /up/*.
 class nginx_server : public served {
 public:
     explicit nginx_server(const nginx_options& options = {});
