@@ -50,10 +50,13 @@ using warm_handler = handler_ptr<boost::system::error_code, std::uint32_t>;
 using stats_handler = handler_ptr<stats>;
 using update_handler = handler_ptr<boost::system::error_code, std::string>;
 
-HEARTH_API void start_send(const std::shared_ptr<client_state>& state, request what,
+HEARTH_API void start_send(const std::shared_ptr<client_state>& state, request&& what,
                            send_handler handler);
-HEARTH_API void start_open(const std::shared_ptr<client_state>& state, request what,
+HEARTH_API void start_open(const std::shared_ptr<client_state>& state, request&& what,
                            open_handler handler);
+/// A request is moved as seldom as can be: it is what a call weighs.
+inline request&& to_be_moved(request&& what) { return std::move(what); }
+inline request to_be_moved(const request& what) { return what; }
 HEARTH_API void start_reserve(const std::shared_ptr<client_state>& state, request what,
                               reserve_handler handler);
 HEARTH_API void start_warm(const std::shared_ptr<client_state>& state, origin where,
@@ -93,10 +96,11 @@ public:
                   boost::asio::deferred_t>
     auto async_send(request what, Token&& token = Token{}) {
         return boost::asio::async_initiate<Token, void(boost::system::error_code, response)>(
-            [](auto handler, std::shared_ptr<detail::client_state> state, request message) {
-                detail::start_send(
-                    state, std::move(message),
-                    detail::make_handler<boost::system::error_code, response>(std::move(handler)));
+            [](auto&& handler, const std::shared_ptr<detail::client_state>& state, auto&& message) {
+                detail::start_send(state,
+                                   detail::to_be_moved(std::forward<decltype(message)>(message)),
+                                   detail::make_handler<boost::system::error_code, response>(
+                                       std::forward<decltype(handler)>(handler)));
             },
             token, state_, std::move(what));
     }
@@ -107,10 +111,11 @@ public:
                   boost::asio::deferred_t>
     auto async_open(request what, Token&& token = Token{}) {
         return boost::asio::async_initiate<Token, void(boost::system::error_code, exchange)>(
-            [](auto handler, std::shared_ptr<detail::client_state> state, request message) {
-                detail::start_open(
-                    state, std::move(message),
-                    detail::make_handler<boost::system::error_code, exchange>(std::move(handler)));
+            [](auto&& handler, const std::shared_ptr<detail::client_state>& state, auto&& message) {
+                detail::start_open(state,
+                                   detail::to_be_moved(std::forward<decltype(message)>(message)),
+                                   detail::make_handler<boost::system::error_code, exchange>(
+                                       std::forward<decltype(handler)>(handler)));
             },
             token, state_, std::move(what));
     }

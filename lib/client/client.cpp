@@ -109,8 +109,10 @@ void start_call(client_state& state, call&& what) {
     auto handle =
         what.flow ? what.flow->attach(owner.shared_from_this()) : connect_slot(slot, owner);
     if (owner.try_turn([&] { owner.begin(std::move(what), handle); })) return;
-    owner.submit([&owner, handle = std::move(handle), what = std::move(what)]() mutable {
-        owner.begin(std::move(what), handle);
+    // On its way to another thread it is moved several times.
+    auto boxed = std::make_unique<call>(std::move(what));
+    owner.submit([&owner, handle = std::move(handle), boxed = std::move(boxed)] {
+        owner.begin(std::move(*boxed), handle);
     });
 }
 
@@ -147,7 +149,7 @@ private:
 
 }  // namespace
 
-void start_send(const std::shared_ptr<client_state>& state, request what, send_handler handler) {
+void start_send(const std::shared_ptr<client_state>& state, request&& what, send_handler handler) {
     state->require_own_process();
     if (send_flow::is_needed(what, state->defaults())) {
         send_flow::start(state, std::move(what), std::move(handler));
@@ -160,7 +162,7 @@ void start_send(const std::shared_ptr<client_state>& state, request what, send_h
                         .open = {}});
 }
 
-void start_open(const std::shared_ptr<client_state>& state, request what, open_handler handler) {
+void start_open(const std::shared_ptr<client_state>& state, request&& what, open_handler handler) {
     state->require_own_process();
     call next;
     next.what = std::move(what);

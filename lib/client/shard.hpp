@@ -298,8 +298,12 @@ private:
     bool put_file(exchange_control& control, std::span<const std::byte> data);
     void file_failed(exchange_control& control, int code);
     bool empty_pipe(exchange_control& control, link& l, transfer& count);
-    [[nodiscard]] bool may_splice(const link& l) const;
-    [[nodiscard]] io::io_result splice_body(link& l);
+    io::io_result splice_body(link& l);
+    // Around the engine (shard_link.cpp).
+    [[nodiscard]] exchange_control* direct_reader(const link& l) const;
+    [[nodiscard]] io::io_result read_body(link& l, exchange_control& to);
+    bool decrypt_body(link& l);
+    void give_direct(exchange_control& control, link& l, std::size_t size);
     // The gate before the pool (shard_admission.cpp).
     [[nodiscard]] core::admission_rules admission_rules() const;
     [[nodiscard]] std::unique_ptr<core::admission> make_admission();

@@ -131,16 +131,6 @@ void shard::file_failed(exchange_control& control, int code) {
                 "The response body could not be written to its file: " + error.message() + ".");
 }
 
-/// Whether what comes next on a connection only has to be moved to a file.
-bool shard::may_splice(const link& l) const {
-    if (l.is_http2() || l.wire->tls() != nullptr || !l.driver.can_splice()) return false;
-    const live_exchange* x = exchanges_.find(l.exchange);
-    if (x == nullptr || x->stage != exchange_stage::assigned || !x->control) return false;
-    const exchange_control& control = *x->control;
-    return control.read && control.file && !control.file->is_copied_to && !control.decoding &&
-           control.unread.empty() && l.wire->engine().bypassable() != 0;
-}
-
 /// Moves octets of a body from its socket to its file. What it says is of the socket only.
 io::io_result shard::splice_body(link& l) {
     live_exchange& x = exchanges_[l.exchange];

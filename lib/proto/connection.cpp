@@ -1,5 +1,6 @@
 #include "proto/connection.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -78,11 +79,8 @@ bool connection::decrypt_more(event& out) {
     out.kind = event_kind::none;
     if (!tls_ended_ && !tls_failed_) {
         retain_engine();  // the plain buffer is about to be written again
-        const tls_engine::read_result result = tls_->decrypt(buffers_->plain);
-        if (result.status == tls_status::closed) tls_ended_ = true;
-        if (result.status == tls_status::failed) tls_failed_ = true;
-        if (result.size != 0) {
-            feed_engine(std::span(buffers_->plain).first(result.size));
+        if (const std::size_t size = decrypt(buffers_->plain)) {
+            feed_engine(std::span(buffers_->plain).first(size));
             return true;
         }
     }
@@ -97,6 +95,22 @@ bool connection::decrypt_more(event& out) {
     if (!tls_ended_ && !peer_closed_) return false;
     end_engine(tls_ended_);
     return true;
+}
+
+std::size_t connection::decrypt(std::span<std::byte> into) {
+    const tls_engine::read_result result = tls_->decrypt(into);
+    if (result.status == tls_status::closed) tls_ended_ = true;
+    if (result.status == tls_status::failed) tls_failed_ = true;
+    return result.size;
+}
+
+std::size_t connection::decrypt_body(std::span<std::byte> into) {
+    if (!tls_ || !tls_->is_established() || tls_ended_ || tls_failed_ || h2_) return 0;
+    const std::uint64_t most = h1_.bypassable();
+    if (most == 0) return 0;
+    const std::size_t size = decrypt(into.first(std::min<std::uint64_t>(into.size(), most)));
+    h1_.bypass(size);
+    return size;
 }
 
 void connection::retain_engine() {

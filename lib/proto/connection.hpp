@@ -77,6 +77,9 @@ public:
     void finish_body(exchange_id exchange, const headers& trailers);
     /// As in h1_engine: octets of the response's body that came by another way. HTTP/1.1.
     void bypass(std::uint64_t octets) { h1_.bypass(octets); }
+    /// Decrypts octets of the response's body straight into `into`, where the engine would only
+    /// count them. How many; 0: there are none, or `poll_event` has news. HTTP/1.1.
+    [[nodiscard]] std::size_t decrypt_body(std::span<std::byte> into);
     /// Octets of a body the connection likes to take now, its output holding at most `limit`.
     [[nodiscard]] std::size_t room(exchange_id exchange, std::size_t limit) const;
     /// Octets that content-length still demands; nothing without one.
@@ -109,6 +112,7 @@ private:
     void retain_engine();
     void end_engine(bool clean);
     bool decrypt_more(event& out);
+    std::size_t decrypt(std::span<std::byte> into);
     void write_h1_body(std::span<const std::byte> bytes);
 
     std::unique_ptr<tls_engine> tls_;

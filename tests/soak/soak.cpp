@@ -8,6 +8,7 @@
 // closed + open; no broken invariant; at the end all descriptors are given back; memory and
 // descriptors in the second half are not above those of the first by more than noise. Exit status 0
 // if all of it holds.
+#include <malloc.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -129,9 +130,13 @@ bool soon(Claim claim) {
 struct sample {
     std::uint64_t memory = 0;
     std::size_t descriptors = 0;
+    std::uint64_t allocated = 0;  ///< Of the memory, what the program holds; 0 under a sanitizer.
 };
 
-sample now() { return {support::resident_bytes(), support::open_descriptors()}; }
+sample now() {
+    const struct mallinfo2 all = ::mallinfo2();
+    return {support::resident_bytes(), support::open_descriptors(), all.uordblks + all.hblkhd};
+}
 
 /// The highest of some samples.
 sample peak(const std::vector<sample>& all, std::size_t from, std::size_t to) {
@@ -232,13 +237,14 @@ private:
             std::chrono::duration_cast<std::chrono::seconds>(steady_clock::now() - began);
         std::printf(
             "%5lld s: %llu operations, %llu calls, opened %llu, open %llu, %zu descriptors, "
-            "%llu MiB\n",
+            "%llu MiB, %llu KiB allocated\n",
             static_cast<long long>(passed.count()),
             static_cast<unsigned long long>(count_.completed.load()),
             static_cast<unsigned long long>(seen.completed),
             static_cast<unsigned long long>(total.opened),
             static_cast<unsigned long long>(total.open), samples_.back().descriptors,
-            static_cast<unsigned long long>(samples_.back().memory >> 20U));
+            static_cast<unsigned long long>(samples_.back().memory >> 20U),
+            static_cast<unsigned long long>(samples_.back().allocated >> 10U));
         std::fflush(stdout);
     }
 
