@@ -157,7 +157,8 @@ private:
                        "\r\nContent-Length: " + std::to_string(upload_size_) + "\r\n\r\n";
         }
         if (!given_.sink_path.empty()) {
-            sink_ = ::open(given_.sink_path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+            sink_ = ::open(given_.sink_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                           0644);  // as the others
             if (sink_ < 0) die("open the sink");
         }
     }
