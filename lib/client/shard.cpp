@@ -283,6 +283,11 @@ void shard::perform_close(const core::action& action) {
 void shard::flush_links() {
     std::vector<connection_id> links;
     links.swap(dirty_);
+    // All that is encrypted first: the same code for each, then the kernel's.
+    for (const connection_id id : links) {
+        link* l = links.size() > 1 ? find_link(id) : nullptr;
+        if (l != nullptr && l->wire && !l->is_http2()) (void)l->wire->flush();
+    }
     for (const connection_id id : links) {
         link* l = find_link(id);
         if (l == nullptr) continue;
@@ -323,7 +328,7 @@ void shard::call_handlers() {
     if (std::exchange(gathers_, false)) write_gathered();
 }
 
-/// What the handlers of one turn send over HTTP/2 is written together, once they have all been
+/// What the handlers of one turn send is written together, once they have all been
 /// called or, where one of them takes long, after it.
 void shard::write_gathered() {
     gathers_ = false;
@@ -482,19 +487,8 @@ void add_shard(stats& sum, const stats& part) {
 
 // Events.
 
-void shard::on_readable(connection_id id) {
-    enter_from_socket([&] {
-        if (link* l = find_link(id)) {
-            if (l->ready) {
-                read_link(*l);
-            } else {
-                read_handshake(*l);
-            }
-        }
-    });
-}
-
 void shard::on_writable(connection_id id) {
+    take_received();
     enter([&] {
         if (link* l = find_link(id)) {
             if (l->proxy_tls || l->tunnel) {

@@ -61,6 +61,7 @@ struct shard_settings {
 };
 
 class shard final : public io::driver_listener,
+                    public io::readiness_owner,
                     public io::timer_listener,
                     public std::enable_shared_from_this<shard> {
 public:
@@ -131,6 +132,7 @@ public:
                            boost::system::error_code error) override;
     void on_readable(connection_id id) override;
     void on_writable(connection_id id) override;
+    void on_batch_told() override;
     void on_timer() override;
 
 private:
@@ -227,7 +229,6 @@ private:
 
     // Connections that are usable (shard_link.cpp).
     [[nodiscard]] link* find_link(connection_id id);
-    void read_link(link& l);
     bool poll_link(link& l);
     bool on_event(link& l, proto::event& e);
     void on_link_error(link& l, const proto::event& e);
@@ -299,7 +300,17 @@ private:
     void file_failed(exchange_control& control, int code);
     bool empty_pipe(exchange_control& control, link& l, transfer& count);
     io::io_result splice_body(link& l);
-    // Around the engine (shard_link.cpp).
+    // Reading (shard_read.cpp).
+    struct received_piece {
+        connection_id from;
+        std::span<std::byte> room;  // that it was read into
+        io::io_result result;
+    };
+    void take_received();
+    void read_link(link& l, int reads = 0);
+    void read_link(link& l, const received_piece& piece);
+    bool take_result(link& l, const io::io_result& result, std::span<const std::byte> octets);
+    void end_reading(link& l);
     [[nodiscard]] exchange_control* direct_reader(const link& l) const;
     [[nodiscard]] io::io_result read_body(link& l, exchange_control& to);
     bool decrypt_body(link& l);
@@ -384,6 +395,8 @@ private:
     proto::tls_chain_cache chains_;
     proto::work_buffers work_;
     std::vector<std::byte> receive_buffer_;
+    std::vector<received_piece> received_;  // of this batch, not looked at yet
+    std::size_t received_octets_ = 0;       // theirs, at the front of the buffer
     std::vector<std::byte> file_buffer_;    // made at first use
     std::vector<std::byte> decode_buffer_;  // the same
     io::splice_pipe pipe_;                  // opened by the first body that goes through it

@@ -1,4 +1,4 @@
-// shard, usable connections: reading, events, writing, and their end.
+// shard, usable connections: events, writing, and their end.
 #include <algorithm>
 #include <utility>
 
@@ -12,14 +12,8 @@ using boost::system::error_code;
 
 namespace {
 
-// Reads of one connection in one turn; the rest takes the next turn.
-constexpr int max_reads = 4;
-
-// The same of writes of one body.
+// Writes of one body in one turn; the rest takes the next turn.
 constexpr std::uint8_t most_pieces = 8;
-
-// Less than that is read together with what comes behind it.
-constexpr std::uint64_t worth_a_read = 64 * 1024;
 
 // How long what one handler sends may wait for what the others do.
 constexpr std::chrono::microseconds longest_gathering{100};
@@ -57,89 +51,12 @@ void shard::erase_link(connection_id id) {
 void shard::touch(link& l) {
     if (l.dirty) return;
     l.dirty = true;
-    if (!gathers_ || !l.is_http2()) {
+    if (!gathers_) {
         dirty_.push_back(l.id);
         return;
     }
     if (gathering_.empty()) gather_until_ = now_ + longest_gathering;
     gathering_.push_back(l.id);
-}
-
-void shard::read_link(link& l) {
-    const connection_id id = l.id;
-    for (int reads = 0; reads < max_reads && !l.paused; ++reads) {
-        exchange_control* const reader = l.wire->tls() == nullptr ? direct_reader(l) : nullptr;
-        const io::io_result result =
-            reader != nullptr ? read_body(l, *reader) : l.driver.read(receive_buffer_);
-        if (result.status == io::io_status::would_block) break;
-        if (result.status != io::io_status::ok) {
-            l.wire->on_peer_closed(result.status == io::io_status::failed);
-        } else if (reader == nullptr) {
-            heard_from(l);
-            l.wire->receive(std::span(receive_buffer_).first(result.size));
-        }
-        if (!poll_link(l)) return;
-        HEARTH_ASSERT(find_link(id) == &l);
-        l.wire->retain();
-        if (l.wire->is_peer_closed()) break;
-        if (reader == nullptr && result.size < receive_buffer_.size()) break;
-    }
-    if (l.is_http2() && l.wire->wants_flush()) touch(l);  // acknowledgements
-    if (!l.paused && !l.wire->is_peer_closed()) l.driver.wait_readable();
-}
-
-/// Who reads the body that comes next on a connection, if he may have it as it comes: nothing has
-/// to look at it, and it goes to a file by a pipe, to a buffer in which a read of the socket is
-/// worth its system call, or to any by decryption.
-exchange_control* shard::direct_reader(const link& l) const {
-    if (l.is_http2()) return nullptr;
-    const live_exchange* x = exchanges_.find(l.exchange);
-    if (x == nullptr || x->stage != exchange_stage::assigned || !x->control) return nullptr;
-    exchange_control& control = *x->control;
-    if (!control.read || control.decoding || !control.unread.empty()) return nullptr;
-    const std::uint64_t octets = l.wire->engine().bypassable();
-    if (octets == 0) return nullptr;
-    const bool is_encrypted = l.wire->tls() != nullptr;
-    if (control.file) {
-        const bool has_pipe = !is_encrypted && l.driver.can_splice() && !control.file->is_copied_to;
-        return has_pipe ? &control : nullptr;
-    }
-    const bool is_large =
-        control.read_buffer.size() >= std::min<std::uint64_t>(octets, worth_a_read);
-    return is_encrypted || is_large ? &control : nullptr;
-}
-
-/// Reads from a socket in plaintext to where the octets belong.
-io::io_result shard::read_body(link& l, exchange_control& to) {
-    if (to.file) return splice_body(l);
-    const std::uint64_t most =
-        std::min<std::uint64_t>(to.read_buffer.size(), l.wire->engine().bypassable());
-    auto* const room = static_cast<std::byte*>(to.read_buffer.data());
-    const io::io_result result = l.driver.read({room, static_cast<std::size_t>(most)});
-    if (result.status != io::io_status::ok) return result;
-    l.wire->bypass(result.size);
-    give_direct(to, l, result.size);
-    return result;
-}
-
-/// Decrypts into the buffer of the reader that waits. False: there is none, or nothing for him.
-bool shard::decrypt_body(link& l) {
-    if (l.wire->tls() == nullptr) return false;
-    exchange_control* const to = direct_reader(l);
-    if (to == nullptr) return false;
-    auto* const room = static_cast<std::byte*>(to->read_buffer.data());
-    const std::size_t size = l.wire->decrypt_body({room, to->read_buffer.size()});
-    if (size != 0) give_direct(*to, l, size);
-    return size != 0;
-}
-
-void shard::give_direct(exchange_control& control, link& l, std::size_t size) {
-    live_exchange& x = exchanges_[control.exchange];
-    x.body_octets += size;
-    x.result.transfer.received_copied += size;
-    complete<error_code, std::size_t>(std::move(control.read), error_code{}, size);
-    end_phase(x, x.id);  // the caller's turn now
-    l.paused = true;
 }
 
 /// Takes the events that are there. False: the link is gone, or going.

@@ -29,7 +29,8 @@ readiness meaning_of(std::uint32_t events) {
 
 }  // namespace
 
-readiness_set::readiness_set(boost::asio::any_io_executor executor, std::weak_ptr<void> owner)
+readiness_set::readiness_set(boost::asio::any_io_executor executor,
+                             std::weak_ptr<readiness_owner> owner)
     : executor_(std::move(executor)), owner_(std::move(owner)), edges_(executor_) {}
 
 error_code readiness_set::open() {
@@ -132,6 +133,7 @@ void readiness_set::tell_batch() {
               static_cast<std::uint32_t>(event.data.u64 >> 32U)},
              meaning_of(event.events));
     }
+    if (batch_end_ != 0) alive->on_batch_told();
 }
 
 void readiness_set::tell(watch_id watch, readiness news) {

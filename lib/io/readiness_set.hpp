@@ -50,11 +50,21 @@ protected:
     ~readiness_target() = default;
 };
 
+/// Whose sockets are in a set.
+class readiness_owner {
+public:
+    /// The targets of one batch have been told what there was; may throw what a handler did.
+    virtual void on_batch_told() = 0;
+
+protected:
+    ~readiness_owner() = default;
+};
+
 class readiness_set final : public edge_listener,
                             public std::enable_shared_from_this<readiness_set> {
 public:
     /// `owner` is kept alive while targets are called, which nobody is once it is gone.
-    readiness_set(boost::asio::any_io_executor executor, std::weak_ptr<void> owner);
+    readiness_set(boost::asio::any_io_executor executor, std::weak_ptr<readiness_owner> owner);
     ~readiness_set() = default;
     readiness_set(const readiness_set&) = delete;
     readiness_set& operator=(const readiness_set&) = delete;
@@ -71,7 +81,9 @@ public:
     /// Calls the target soon, never from inside this call.
     void call_again(watch_id watch);
 
-    /// In a call to a target: nothing else was ready when this was.
+    /// In a call to a target: `on_batch_told` follows it.
+    [[nodiscard]] bool is_telling() const { return telling_; }
+    /// In a call to a target or to the owner: nothing else was ready when this was.
     [[nodiscard]] bool is_last() const {
         return telling_ && batch_next_ == batch_end_ && !has_more_ && again_.empty();
     }
@@ -102,7 +114,7 @@ private:
     void tell(watch_id watch, readiness news);
 
     const boost::asio::any_io_executor executor_;
-    const std::weak_ptr<void> owner_;
+    const std::weak_ptr<readiness_owner> owner_;
     edge_wait edges_;
     std::vector<slot> slots_;
     std::vector<std::uint32_t> free_;

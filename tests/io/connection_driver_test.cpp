@@ -27,13 +27,14 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-struct recording final : driver_listener {
+struct recording final : driver_listener, readiness_owner {
     std::optional<error_code> connected;
     std::uint32_t attempt = 0;
     int results = 0;
     int readable = 0;
     int writable = 0;
 
+    void on_batch_told() override {}
     void on_connect_result(connection_id /*connection*/, std::uint32_t number,
                            error_code error) override {
         connected = error;

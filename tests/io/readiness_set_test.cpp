@@ -60,9 +60,14 @@ private:
     int peer_ = -1;
 };
 
+struct counting_owner final : readiness_owner {
+    int batches = 0;
+    void on_batch_told() override { ++batches; }
+};
+
 struct ReadinessSetTest : ::testing::Test {
     asio::io_context context;
-    std::shared_ptr<int> owner = std::make_shared<int>();
+    std::shared_ptr<counting_owner> owner = std::make_shared<counting_owner>();
     std::shared_ptr<readiness_set> set =
         std::make_shared<readiness_set>(context.get_executor(), owner);
 
@@ -95,6 +100,24 @@ TEST_F(ReadinessSetTest, EveryArrivalIsAnEdgeThoughNothingWasRead) {
     one.say('b');
     poll();
     EXPECT_EQ(one.told.size(), 3U);
+}
+
+TEST_F(ReadinessSetTest, OwnerHearsOfTheEndOfABatch) {
+    watched one(*set);
+    watched other(*set);
+    bool was_telling = false;
+    int batches_before = 0;
+    other.then = [&] {
+        was_telling = set->is_telling();
+        batches_before = owner->batches;
+    };
+    set->begin_wait();
+    poll();
+    EXPECT_EQ(one.told.size() + other.told.size(), 2U);
+    EXPECT_TRUE(was_telling);
+    EXPECT_EQ(batches_before, 0);
+    EXPECT_EQ(owner->batches, 1);
+    EXPECT_FALSE(set->is_telling());
 }
 
 TEST_F(ReadinessSetTest, EndOfStreamIsToldApartFromData) {

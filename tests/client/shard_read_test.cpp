@@ -1,0 +1,178 @@
+// shard, reading: answers that are there at the same time share a buffer and a turn, nothing else.
+#include <gtest/gtest.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "client/scripted.hpp"
+
+namespace hearth {
+namespace {
+
+using namespace support;
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+// A client whose executor only the test runs, and a server that does what the test says: what was
+// written is at the other end before the client looks.
+struct ShardReadTest : ::testing::Test {
+    asio::io_context context;
+    asio::io_context peers;
+    asio::ip::tcp::acceptor acceptor{peers, {asio::ip::make_address("127.0.0.1"), 0}};
+    std::vector<asio::ip::tcp::socket> sockets;
+    client subject{context.get_executor(), settings()};
+
+    static config settings() {
+        config values;
+        values.io.receive_buffer = 16 * 1024;
+        return values;
+    }
+    // Sends that many requests, each on a connection of its own that has seen its request.
+    template <class Handler>
+    void send(std::size_t count, Handler handler) {
+        const std::string url =
+            "http://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port());
+        for (std::size_t i = 0; i < count; ++i) {
+            subject.async_send(get(url + "/" + std::to_string(i)),
+                               [handler, i](error_code error, response result) {
+                                   handler(i, error, std::move(result));
+                               });
+        }
+        acceptor.non_blocking(true);
+        std::vector<asio::ip::tcp::socket> accepted;
+        run_until([&] {
+            error_code error;
+            asio::ip::tcp::socket socket = acceptor.accept(error);
+            if (!error) accepted.push_back(std::move(socket));
+            return accepted.size() == count;
+        });
+        while (sockets.size() < count) sockets.emplace_back(peers);
+        for (asio::ip::tcp::socket& socket : accepted) {
+            run_until([&] { return socket.available() != 0; });
+            std::string head(socket.available(), '\0');
+            asio::read(socket, asio::buffer(head));
+            EXPECT_TRUE(head.ends_with("\r\n\r\n"));
+            sockets.at(std::stoul(head.substr(5))) = std::move(socket);
+        }
+    }
+    stats snapshot() {
+        std::optional<stats> result;
+        subject.async_stats([&](stats now) { result = std::move(now); });
+        run_until([&] { return result.has_value(); });
+        return result.value_or(stats{});
+    }
+    void answer(std::size_t which, const std::string& body) {
+        asio::write(sockets[which], asio::buffer("HTTP/1.1 200 OK\r\ncontent-length: " +
+                                                 std::to_string(body.size()) + "\r\n\r\n" + body));
+    }
+    template <class Done>
+    void run_until(Done done) {
+        const auto end = std::chrono::steady_clock::now() + patience;
+        while (!done() && std::chrono::steady_clock::now() < end) {
+            context.restart();
+            context.run_for(1ms);
+        }
+        EXPECT_TRUE(done());
+    }
+};
+
+TEST_F(ShardReadTest, AnswersInOneBufferAreNotMixed) {
+    const std::vector<std::size_t> sizes{3000, 20'000, 100, 7000, 16'000, 0, 3000, 40'000, 5};
+    std::vector<std::string> bodies(sizes.size());
+    std::size_t done = 0;
+    send(sizes.size(), [&](std::size_t i, error_code error, response result) {
+        EXPECT_FALSE(error) << error.message();
+        bodies[i] = std::move(result.body);
+        ++done;
+    });
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+        answer(i, std::string(sizes[i], static_cast<char>('a' + i)));
+    }
+    run_until([&] { return done == sizes.size(); });
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+        EXPECT_EQ(bodies[i], std::string(sizes[i], static_cast<char>('a' + i)));
+    }
+    expect_consistent(snapshot());
+}
+
+TEST_F(ShardReadTest, HandlerThatThrowsCostsTheOthersNothing) {
+    std::size_t done = 0;
+    send(5, [&](std::size_t, error_code error, const response& result) {
+        EXPECT_FALSE(error);
+        EXPECT_EQ(result.body, "ok");
+        if (++done % 2 == 1) throw std::runtime_error("mine");
+    });
+    for (std::size_t i = 0; i < 5; ++i) answer(i, "ok");
+    std::size_t thrown = 0;
+    for (int i = 0; i < 1000 && done != 5; ++i) {
+        try {
+            context.restart();
+            context.run_for(10ms);
+        } catch (const std::runtime_error&) {
+            ++thrown;
+        }
+    }
+    EXPECT_EQ(done, 5U);
+    EXPECT_EQ(thrown, 3U);
+    EXPECT_EQ(snapshot().total().idle, 5U);
+    expect_consistent(snapshot());
+}
+
+TEST_F(ShardReadTest, ConnectionThatEndsAmongOthersFailsAlone) {
+    std::vector<error_code> errors(4);
+    std::size_t done = 0;
+    send(4, [&](std::size_t i, error_code error, const response&) {
+        errors[i] = error;
+        ++done;
+    });
+    answer(0, "ok");
+    asio::write(sockets[1], asio::buffer("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab"s));
+    sockets[1].close();
+    asio::write(sockets[2], asio::buffer("no answer at all"s));
+    answer(3, "ok");
+    run_until([&] { return done == 4; });
+    EXPECT_EQ(errors[0], error_code());
+    EXPECT_EQ(errors[1], errc::peer_truncated);
+    EXPECT_EQ(errors[2], errc::peer_protocol_error);
+    EXPECT_EQ(errors[3], error_code());
+    EXPECT_EQ(snapshot().total().open, 2U);
+    expect_consistent(snapshot());
+}
+
+// What the first of them sends is written when the others were called, so they may take it back.
+TEST_F(ShardReadTest, HandlerMayEndWhatAnotherOfItsBatchReads) {
+    asio::cancellation_signal signal;
+    const std::string url = "http://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port());
+    std::size_t done = 0;
+    error_code second;
+    send(2, [&](std::size_t, error_code error, const response&) {
+        EXPECT_FALSE(error);
+        if (++done == 1) {
+            subject.async_send(get(url + "/more"),
+                               asio::bind_cancellation_slot(
+                                   signal.slot(), [&](error_code failed, const response&) {
+                                       second = failed;
+                                       ++done;
+                                   }));
+        } else {
+            signal.emit(asio::cancellation_type::terminal);
+        }
+    });
+    answer(0, "ok");
+    answer(1, "ok");
+    run_until([&] { return done == 3; });
+    EXPECT_EQ(second, asio::error::operation_aborted);
+    expect_consistent(snapshot());
+}
+
+}  // namespace
+}  // namespace hearth
