@@ -17,6 +17,10 @@
 
 #include "hearth/version.hpp"
 
+namespace hearth::base {
+class field_places;
+}  // namespace hearth::base
+
 HEARTH_BEGIN_NAMESPACE
 
 class HEARTH_API headers {
@@ -86,6 +90,7 @@ public:
     bool operator==(const headers& other) const;
 
 private:
+    friend class base::field_places;
     struct entry {
         std::uint32_t name_at;
         std::uint32_t name_size;

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
-#include <boost/beast/http/basic_parser.hpp>
 #include <chrono>
 #include <cstdint>
 #include <functional>

@@ -8,7 +8,7 @@
 // legal whenever the last `poll_event` said false (a partial head may be held then: new bytes go
 // logically behind it).
 //
-// Strict where it decides about framing (checked on the raw head before Beast's parser sees it):
+// Strict where it decides about framing (on the raw head, `h1_head_check`):
 // bare LF or CR, obs-fold, white space before a colon, control characters, both content-length and
 // transfer-encoding, repeated or list-valued content-length, anything but digits in it, a
 // transfer-encoding that is not exactly "chunked", one in an HTTP/1.0 response, broken chunk sizes.

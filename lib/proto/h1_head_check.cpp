@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/field_places.hpp"
 #include "proto/http_grammar.hpp"
 
 namespace hearth::proto {
@@ -27,7 +28,9 @@ bool is_token_list(std::string_view value) {
 
 }  // namespace
 
-void h1_head_check::start(section kind, const limits& bounds) {
+void h1_head_check::start(section kind, const limits& bounds, headers& fields) {
+    fields.clear();
+    fields_ = &fields;
     kind_ = kind;
     limits_ = bounds;
     checked_ = 0;
@@ -50,6 +53,7 @@ h1_head_check::outcome h1_head_check::check(std::string_view known) {
             return outcome::broken;
         }
         line.remove_suffix(1);
+        line_at_ = checked_;
         scanned_ = end + 1;
         checked_ = end + 1;
         if (line.empty() && !is_first_line_) {
@@ -71,7 +75,6 @@ h1_head_check::outcome h1_head_check::check(std::string_view known) {
 bool h1_head_check::check_line(std::string_view line) {
     if (!is_first_line_) return check_field(line);
     is_first_line_ = false;
-    facts_.status_line_size = line.size() + 2;
     return check_status_line(line);
 }
 
@@ -102,7 +105,8 @@ bool h1_head_check::check_status_line(std::string_view line) {
         return refuse("the reason phrase has a control character (RFC 9112 4)");
     }
     facts_.version = line[7] == '0' ? 10 : 11;
-    facts_.is_plain_status_line = line.size() > 12 && line[7] <= '1';
+    facts_.reason_at = std::min<std::size_t>(line.size(), 13);
+    facts_.reason_size = line.size() - facts_.reason_at;
     return true;
 }
 
@@ -128,7 +132,9 @@ bool h1_head_check::check_field(std::string_view line) {
         return refuse("there are more fields than http1.max_header_count", errc::header_limit);
     }
     ++facts_.fields;
-    facts_.field_octets += name.size() + value.size();
+    const auto value_at = static_cast<std::size_t>(value.data() - line.data());
+    base::field_places::note(*fields_, {line_at_, name.size()},
+                             {line_at_ + value_at, value.size()});
     return note_framing(name, value);
 }
 

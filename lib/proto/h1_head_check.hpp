@@ -1,9 +1,9 @@
 // h1_head_check: the strict reading of one response head, or of one trailer section, of HTTP/1.1.
 //
-// It runs over the raw octets before any parser sees them and decides everything framing depends
-// on: where the section ends, whether each line is well formed (RFC 9112 2.2, 4, 5), and what
-// content-length, transfer-encoding and connection say (RFC 9112 6). Nothing is repaired: bare CR
-// or LF, obs-fold, white space before a colon, control characters and doubtful lengths are errors.
+// It runs over the raw octets and decides everything framing depends on: where the section ends,
+// whether each line is well formed (RFC 9112 2.2, 4, 5), and what content-length, transfer-encoding
+// and connection say (RFC 9112 6). Nothing is repaired: bare CR or LF, obs-fold, white space before
+// a colon, control characters and doubtful lengths are errors.
 //
 // Works line by line on contiguous octets, so its verdict depends on the octets only, never on how
 // they were split. Called by h1_engine: `start`, then `check` with the section as far as it is
@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "hearth/error.hpp"
+#include "hearth/headers.hpp"
 
 namespace hearth::proto {
 
@@ -22,16 +23,14 @@ namespace hearth::proto {
 struct h1_head_facts {
     unsigned status = 0;
     unsigned version = 11;  ///< 10, or 11 for 1.1 and later minor versions (RFC 9110 2.5).
-    /// False if the status line is acceptable but not in the one form that Beast takes.
-    bool is_plain_status_line = true;
     bool has_content_length = false;
     bool is_chunked = false;
     bool says_close = false;
     bool says_keep_alive = false;
     std::uint64_t content_length = 0;
-    std::size_t status_line_size = 0;  ///< Octets, with its CRLF; 0 in trailers.
+    std::size_t reason_at = 0;  ///< In the section, with `reason_size` octets; trailers have none.
+    std::size_t reason_size = 0;
     std::size_t fields = 0;
-    std::size_t field_octets = 0;  ///< Of all names and trimmed values.
 };
 
 class h1_head_check {
@@ -43,7 +42,8 @@ public:
         std::size_t fields = 0;
     };
 
-    void start(section kind, const limits& bounds);
+    /// `fields` is told where names and values are (`base::field_places`); it outlives the section.
+    void start(section kind, const limits& bounds, headers& fields);
     /// `known` begins where the section begins and may go beyond its end. What an earlier call has
     /// seen must be unchanged in it, but may lie elsewhere in memory.
     [[nodiscard]] outcome check(std::string_view known);
@@ -68,7 +68,9 @@ private:
 
     section kind_ = section::head;
     limits limits_;
+    headers* fields_ = nullptr;
     std::size_t checked_ = 0;  // octets of lines that passed
+    std::size_t line_at_ = 0;  // where the line that is looked at begins
     std::size_t scanned_ = 0;  // octets known to hold no further end of line
     bool is_first_line_ = true;
     errc error_ = errc::peer_protocol_error;

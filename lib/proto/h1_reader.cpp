@@ -5,11 +5,10 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "base/field_places.hpp"
 
 namespace hearth::proto {
 namespace {
-
-constexpr std::string_view disagreement = "the response does not parse (RFC 9112)";
 
 /// Empties a container and gives its memory back, which assignment from an empty one need not do.
 template <class Container>
@@ -51,7 +50,8 @@ void h1_reader::fail_internal(exchange_id exchange) {
 }
 
 std::size_t h1_reader::memory() const {
-    return input_.memory() + head_.headers.size_bytes() + trailers_.size_bytes();
+    return input_.memory() + base::field_places::memory(head_.headers) +
+           base::field_places::memory(trailers_);
 }
 
 std::uint64_t h1_reader::bypassable() const {
@@ -64,7 +64,6 @@ void h1_reader::bypass(std::uint64_t octets) {
         fail_internal(request_.exchange);
         return;
     }
-    parser_.reset();  // it would count what it does not get
     input_.pass(octets);
     left_ -= octets;
     if (left_ == 0) phase_ = phase::ending;
@@ -89,9 +88,12 @@ bool h1_reader::poll(event& out, bool request_complete) {
 h1_reader::outcome h1_reader::step(event& out, bool request_complete) {
     switch (phase_) {
         case phase::informational:
+            phase_ = phase::next_head;
+            return give_head(out, event_kind::informational);
+        case phase::next_head:  // the event of the last one has been looked at
             phase_ = phase::head;
             expect_section(h1_head_check::section::head);
-            return give_head(out, event_kind::informational);
+            return outcome::again;
         case phase::trailers_parsed:
             phase_ = phase::ending;
             give(out, event_kind::trailers);
@@ -128,10 +130,11 @@ h1_reader::outcome h1_reader::step_head(event& out) {
     }
     const h1_head_facts& facts = check_.facts();
     const bool is_tunnel = request_.is_connect && facts.status / 100 == 2;
-    parser_.emplace(request_.is_head_request || is_tunnel);
-    if (!parser_->put_head(input_.unit().substr(0, check_.size()), facts, head_)) {
-        return refuse(out, disagreement);
-    }
+    const std::string_view section = input_.unit().substr(0, check_.size());
+    head_.status = facts.status;
+    head_.version = facts.version;
+    head_.reason.assign(section.substr(facts.reason_at, facts.reason_size));
+    base::field_places::complete(head_.headers, section);
     input_.finish_unit(check_.size());
     if (facts.status == 101 || is_tunnel) return accept_switch(out);
     if (facts.status < 200) return accept_informational(out);
@@ -196,7 +199,6 @@ void h1_reader::choose_framing(const h1_head_facts& facts) {
 h1_reader::outcome h1_reader::step_counted_data(event& out, phase after) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, input_.size()));
     const std::span<const std::byte> data = input_.first(size);
-    if (parser_ && !parser_->put_data(data)) return refuse(out, disagreement);
     input_.consume(size);
     left_ -= size;
     if (left_ == 0) {
@@ -210,7 +212,6 @@ h1_reader::outcome h1_reader::step_counted_data(event& out, phase after) {
 
 h1_reader::outcome h1_reader::step_uncounted_data(event& out) {
     const std::span<const std::byte> data = input_.first(input_.size());
-    if (phase_ != phase::raw && !parser_->put_data(data)) return refuse(out, disagreement);
     input_.consume(data.size());
     give(out, event_kind::data);
     out.data = data;
@@ -241,7 +242,6 @@ h1_reader::outcome h1_reader::step_chunk_line(event& out) {
         expect_section(h1_head_check::section::trailers);
         return outcome::again;
     }
-    if (!parser_->put_chunk(*size)) return refuse(out, disagreement);
     left_ = *size;
     phase_ = phase::chunk_data;
     return outcome::again;
@@ -263,9 +263,7 @@ h1_reader::outcome h1_reader::step_trailers(event& out) {
         case h1_head_check::outcome::broken: return fail(out, check_.error(), check_.detail());
         case h1_head_check::outcome::complete: break;
     }
-    if (!parser_->put_last_chunk(input_.unit().substr(0, check_.size()), trailers_)) {
-        return refuse(out, disagreement);
-    }
+    base::field_places::complete(trailers_, input_.unit().substr(0, check_.size()));
     input_.finish_unit(check_.size());
     phase_ = trailers_.empty() ? phase::ending : phase::trailers_parsed;
     return outcome::again;
@@ -297,7 +295,7 @@ bool h1_reader::end_by_close(event& out) {
             return true;
         case phase::body_to_close:
         case phase::raw:
-            if (is_clean_close_ && (phase_ == phase::raw || parser_->put_end())) {
+            if (is_clean_close_) {
                 give_end(out, false);
                 return true;
             }
@@ -338,7 +336,8 @@ h1_reader::outcome h1_reader::refuse(event& out, std::string_view detail) {
 }
 
 void h1_reader::expect_section(h1_head_check::section kind) {
-    check_.start(kind, {settings_.max_header_bytes, settings_.max_header_count});
+    headers& fields = kind == h1_head_check::section::head ? head_.headers : trailers_;
+    check_.start(kind, {settings_.max_header_bytes, settings_.max_header_count}, fields);
 }
 
 /// Checks the section so far. If it is incomplete, all input has gone to the unit.
@@ -358,7 +357,6 @@ h1_head_check::outcome h1_reader::check_section() {
 }
 
 void h1_reader::drop_response() {
-    parser_.reset();
     input_.drop_unit();
     free_memory(head_.headers);
     free_memory(head_.reason);

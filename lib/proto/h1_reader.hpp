@@ -5,7 +5,8 @@
 // queue up and a caller that stops polling stops the parsing. `phase` says what the next octet is
 // part of:
 //
-//   idle -> head -> (informational -> head)* -> body_length | body_to_close | chunk_line .. | raw
+//   idle -> head -> (informational -> next_head -> head)*
+//        -> body_length | body_to_close | chunk_line .. | raw
 //        -> ending -> idle (the connection can serve again) | done
 //
 // An error leads to `done` from anywhere; `done` swallows what still comes and gives no event.
@@ -19,7 +20,6 @@
 #include "proto/h1_engine.hpp"
 #include "proto/h1_head_check.hpp"
 #include "proto/h1_input.hpp"
-#include "proto/h1_parser.hpp"
 #include "proto/message.hpp"
 
 namespace hearth::proto {
@@ -69,6 +69,7 @@ private:
         idle,             // no exchange; any octet is one too many
         head,             // in or before a response head
         informational,    // its event is due
+        next_head,        // behind one that was informational
         body_length,      // data with content-length
         body_to_close,    // data that the end of the connection ends
         chunk_line,       // in or before a chunk-size line
@@ -120,7 +121,6 @@ private:
     std::uint64_t left_ = 0;  // octets until the body, the chunk or the CRLF after it ends
     chunk_overhead overhead_;
     h1_head_check check_;
-    std::optional<h1_parser> parser_;
     response_head head_;
     headers trailers_;
 };

@@ -24,8 +24,6 @@ bool is_field_octet(char c) {
     return (octet >= 0x20 && octet != 0x7f) || octet == '\t';
 }
 
-bool is_space(char c) { return c == ' ' || c == '\t'; }
-
 known_field when(bool matches, known_field field) { return matches ? field : known_field::other; }
 
 }  // namespace
@@ -52,12 +50,6 @@ bool is_field_text(std::string_view text) {
         if (!is_field_octet(*at)) return false;
     }
     return true;
-}
-
-std::string_view trim(std::string_view text) {
-    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-    return text;
 }
 
 std::optional<std::uint64_t> parse_decimal(std::string_view text) {

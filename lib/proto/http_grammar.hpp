@@ -73,7 +73,12 @@ inline constexpr std::array<std::uint8_t, 256> octet_classes = make_octet_classe
 [[nodiscard]] bool is_field_text(std::string_view text);
 
 /// Without the spaces and tabs at both ends.
-[[nodiscard]] std::string_view trim(std::string_view text);
+[[nodiscard]] constexpr std::string_view trim(std::string_view text) {
+    const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
+    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+    return text;
+}
 
 /// 1*DIGIT that fits 64 bits; nothing for anything else, a sign or white space included.
 [[nodiscard]] std::optional<std::uint64_t> parse_decimal(std::string_view text);

@@ -12,8 +12,7 @@ STD_HEADER = re.compile(r"^[a-z_0-9]+$")
 LAYER_INCLUDES = {
     "base": r"hearth/(body|error|headers|version)\.hpp$|boost/(system|assert)",
     "core": r"base/|hearth/(config|error|origin|stats|tls|version)\.hpp$",
-    "proto": r"base/|hearth/|boost/(system|beast/http|beast/core/detail/base64)|"
-             r"boost/asio/buffer\.hpp$|boost/beast/(http|core/(buffer_traits|string))|"
+    "proto": r"base/|hearth/|boost/(system|beast/core/detail/base64)|boost/asio/buffer\.hpp$|"
              r"nghttp2/|openssl/|brotli/decode\.h$|zlib\.h$|zstd\.h$",
     "io": r"base/|proto/|hearth/|boost/(asio|system)(?!/ssl)|ares|"
           r"(sys|netinet|arpa|netdb|linux)[/.]|(fcntl|unistd|poll|netdb)\.h$",

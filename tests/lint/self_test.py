@@ -37,6 +37,7 @@ BAD = {
         {CORE: '#include <thread>\n'}, {CORE: '#include "proto/h1_engine.hpp"\n'},
         {CORE: '#include <boost/asio/io_context.hpp>\n'}, {PROTO: '#include "core/action.hpp"\n'},
         {PROTO: '#include <boost/asio/ip/tcp.hpp>\n'}, {IO: '#include "core/pool_core.hpp"\n'},
+        {PROTO: '#include <boost/beast/http.hpp>\n'},
         {"lib/base/a.cpp": '#include <boost/asio.hpp>\n'},
         {"lib/client/a.cpp": '#include <openssl/ssl.h>\n'},
         {HEADER: '#include <boost/beast/http.hpp>\n'}, {HEADER: '#include "core/action.hpp"\n'},
@@ -105,7 +106,7 @@ BAD = {
 GOOD = {
     "include_direction": [
         {CORE: '#include <vector>\n#include "base/id.hpp"\n#include "core/action.hpp"\n'},
-        {PROTO: '#include <boost/beast/http/basic_parser.hpp>\n#include <openssl/ssl.h>\n'},
+        {PROTO: '#include <boost/asio/buffer.hpp>\n#include <openssl/ssl.h>\n'},
         {IO: '#include <boost/asio/ip/tcp.hpp>\n#include "proto/connection.hpp"\n'},
     ],
     "sans_io": [{CORE: "// steady_clock::now() is the caller's\nauto t = now;\n"},
