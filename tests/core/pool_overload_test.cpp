@@ -465,6 +465,40 @@ TEST(PoolOverloadTest, WithoutTargetTheOrderIsKept) {
     EXPECT_EQ(out.shed, 0U);
 }
 
+// 80 calls come at once to 40 connections, one of which comes free for those that wait. The others
+// run out of time together, so that nobody waits when the next ones come.
+void lose_a_queue(pool_harness& h, origin_id origin) {
+    (void)h.take();
+    for (int i = 0; i < 40; ++i) (void)h.acquire(origin, h.now + 200ms);
+    for (int i = 0; i < 40; ++i) (void)h.acquire(origin, h.now + 80ms);
+    EXPECT_EQ(h.count(kind::assign), 40U);
+    const action first = h.last(kind::assign);
+    h.wait(50ms);
+    answer(h, {first.connection, first.exchange});
+    h.wait(35ms);
+    EXPECT_EQ(h.stats(origin).waiting, 0U);
+    for (const action& one : h.all(kind::assign)) {
+        if (one.exchange != first.exchange) answer(h, {one.connection, one.exchange});
+    }
+    h.wait(15ms);
+}
+
+// No queue lasts for `overload.interval`, and yet it is overload. Once may be chance.
+TEST(PoolOverloadTest, QueueThatIsLostAsAWholeAgainAndAgainIsOverload) {
+    pool_settings settings = narrow_settings();
+    settings.pool.max_connections_per_origin = 40;
+    pool_harness h(settings);
+    const origin_id origin = h.add_origin();
+    const std::vector<busy> connections = make_busy(h, origin, 40);
+    h.wait(5ms);
+    for (const busy& one : connections) answer(h, one);
+    for (int i = 0; i < 3; ++i) lose_a_queue(h, origin);  // each time 40 are asked at once
+    (void)h.take();
+    for (int i = 0; i < 40; ++i) (void)h.acquire(origin, h.now + 200ms);
+    EXPECT_LE(h.count(kind::assign), 20U) << "of 40 that are idle";
+    EXPECT_EQ(h.stats(origin).overload_limit, h.count(kind::assign));
+}
+
 TEST(PoolOverloadTest, SilentOriginServesTheNewestFirst) {
     pool_harness h(roomy_settings());
     std::vector<busy> unanswered;
@@ -475,12 +509,12 @@ TEST(PoolOverloadTest, SilentOriginServesTheNewestFirst) {
     EXPECT_EQ(h.last(kind::assign).exchange, newest);
 }
 
-// An origin that answers a call each millisecond, in the order they came, 20 ms later: it has use
-// for some 20 at once.
+// An origin that answers a call each millisecond, in the order they came, `delay` later: with 20 ms
+// it has use for some 20 at once.
 class one_worker {
 public:
-    explicit one_worker(const pool_settings& settings)
-        : h(settings, 100'000), origin_(h.add_origin()) {}
+    explicit one_worker(const pool_settings& settings, duration delay = 20ms)
+        : h(settings, 100'000), origin_(h.add_origin()), delay_(delay) {}
 
     /// A call each `interval`, each with 200 ms: answered in time in the second half.
     int run(duration length, duration interval) {
@@ -497,6 +531,8 @@ public:
         return in_time;
     }
     [[nodiscard]] std::uint64_t opened() const { return h.stats(origin_).opened; }
+    /// How many are asked at once; 0: as many as come.
+    [[nodiscard]] std::uint64_t limit() const { return h.stats(origin_).overload_limit; }
 
 private:
     struct caller {
@@ -516,7 +552,7 @@ private:
             for (const action& a : h.take()) {
                 if (a.kind == kind::dial) h.finish_dial(a.connection), more = true;
                 if (a.kind != kind::assign) continue;
-                free_ = std::max(free_ + 1ms, h.now + 20ms);
+                free_ = std::max(free_ + 1ms, h.now + delay_);
                 asked_.push_back({free_, {a.connection, a.exchange}});
             }
         }
@@ -551,6 +587,7 @@ private:
 
     pool_harness h;
     const origin_id origin_;
+    const duration delay_;
     std::deque<caller> callers_;
     std::deque<asked> asked_;
     std::vector<time_point> answered_;
@@ -570,6 +607,20 @@ TEST(PoolOverloadTest, WithoutTargetAnOverloadedOriginIsAskedByAll) {
     settings.overload.target.reset();
     one_worker origin(settings);
     EXPECT_LE(origin.run(10s, 700us), 1000);
+}
+
+// Calls wait while the limit is low to measure, and because of those that did also just after it.
+// That does not show that there still is a crowd: two seconds after its end it is given up.
+TEST(PoolOverloadTest, CrowdOfWhichOnlyMeasuringLeavesWaitersIsOver) {
+    for (const duration interval : {1200us, 1300us}) {
+        one_worker origin(roomy_settings(), 40ms);
+        (void)origin.run(3s, 700us);
+        (void)origin.run(1s, interval);
+        EXPECT_NE(origin.limit(), 0U);
+        (void)origin.run(1500ms, interval);
+        EXPECT_EQ(origin.limit(), 0U);
+        EXPECT_EQ(origin.run(2s, interval), 1s / interval) << "all";
+    }
 }
 
 TEST(PoolOverloadTest, OriginThatKeepsUpIsAskedByAllThatCome) {
