@@ -47,6 +47,11 @@ public:
         begin_ += std::min(size, this->size());
         if (begin_ == end_) begin_ = end_ = 0;
     }
+    /// The octets before the first one, which were consumed, to be written over; null if there are
+    /// fewer.
+    [[nodiscard]] std::byte* before(std::size_t octets) {
+        return begin_ < octets ? nullptr : storage_.get() + begin_ - octets;
+    }
     void clear() { begin_ = end_ = 0; }
     /// Gives the memory back if nothing is queued.
     void release() {

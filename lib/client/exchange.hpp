@@ -82,8 +82,9 @@ public:
     done_handler finish;
     head_handler head;
     size_handler read;
-    boost::asio::mutable_buffer read_buffer;
-    std::optional<file_target> file;  // set: `read` is served into it
+    boost::asio::mutable_buffer read_buffer;  // what is left of it
+    std::size_t filled = 0;                   // octets in front of that; 0 between turns
+    std::optional<file_target> file;          // set: `read` is served into it
     std::optional<response_head> head_ready;
     base::byte_queue unread;  // received, not read: at most one receive of the shard
     std::unique_ptr<detail::decoding> decoding;  // set: `unread` is encoded

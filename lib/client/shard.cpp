@@ -118,6 +118,7 @@ void shard::finish_turn() {
             worked = true;
         }
         if (write_files()) worked = true;
+        if (end_reads()) worked = true;
         if (!dirty_.empty()) {
             flush_links();
             worked = true;

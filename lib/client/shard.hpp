@@ -272,7 +272,7 @@ private:
     void pump_request(live_exchange& x, link& l);
     [[nodiscard]] static bool sends_file(const live_exchange& x, const link& l);
     bool push_file(live_exchange& x, link& l);
-    bool put_body(live_exchange& x, link& l, std::span<const std::byte> bytes);
+    bool put_body(live_exchange& x, link& l, std::span<const std::byte> bytes, bool in_place);
     void end_request(live_exchange& x, link& l);
     void release_body(live_exchange& x, link& l);
     void start_pull(live_exchange& x, exchange_id id);
@@ -288,6 +288,9 @@ private:
     void describe_failure(live_exchange& x, error_code error, std::string detail = {});
     void end_exchange(exchange_id id);
     void deliver(exchange_control& control, link& l, std::span<const std::byte> data);
+    void fill_reader(exchange_control& control, std::size_t size);
+    void finish_read(exchange_control& control);
+    bool end_reads();
     void serve_reader(exchange_control& control);
     void begin_read(exchange_control& control, size_handler handler);
     void end_read(exchange_control& control, error_code error);
@@ -312,6 +315,8 @@ private:
     bool take_result(link& l, const io::io_result& result, std::span<const std::byte> octets);
     void end_reading(link& l);
     [[nodiscard]] exchange_control* direct_reader(const link& l) const;
+    [[nodiscard]] static std::span<std::byte> room_of(const exchange_control& reader,
+                                                      const link& l);
     [[nodiscard]] io::io_result read_body(link& l, exchange_control& to);
     bool decrypt_body(link& l);
     void give_direct(exchange_control& control, link& l, std::size_t size);
@@ -418,6 +423,7 @@ private:
     base::time_point beat_at_ = base::never;  // when our lateness is looked at
     std::vector<connection_id> dirty_;
     std::vector<exchange_id> unwritten_;    // that have octets for their file
+    std::vector<exchange_id> filled_;       // whose reader has octets
     std::vector<connection_id> gathering_;  // the same, but until the handlers have been called
     bool gathers_ = false;
     base::time_point gather_until_;  // set when `gathering_` gets its first

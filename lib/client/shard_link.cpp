@@ -62,7 +62,9 @@ void shard::touch(link& l) {
 /// Takes the events that are there. False: the link is gone, or going.
 bool shard::poll_link(link& l) {
     proto::event e;
-    while (!l.paused && !decrypt_body(l) && l.wire->poll_event(e)) {
+    while (!l.paused) {
+        if (decrypt_body(l)) continue;
+        if (!l.wire->poll_event(e)) break;
         if (!on_event(l, e)) return false;
     }
     if (!l.wire->is_ended() || l.paused || l.closing) return true;

@@ -28,8 +28,8 @@ constexpr std::uint64_t worth_a_read = 64 * 1024;
 void shard::on_readable(connection_id id) {
     link* const ready = find_link(id);
     if (ready == nullptr) return;
-    const bool can_wait =
-        ready->ready && sockets_->is_telling() && direct_reader(*ready) == nullptr;
+    const bool can_wait = ready->ready && !ready->paused && sockets_->is_telling() &&
+                          direct_reader(*ready) == nullptr;
     if (!can_wait) {
         take_received();
         return enter_from_socket([&] {
@@ -63,13 +63,14 @@ void shard::take_received() {
 void shard::read_link(link& l, int reads) {
     for (; reads < max_reads && !l.paused; ++reads) {
         exchange_control* const reader = l.wire->tls() == nullptr ? direct_reader(l) : nullptr;
+        const std::span<std::byte> room =
+            reader != nullptr ? room_of(*reader, l) : std::span(receive_buffer_);
         const io::io_result result =
             reader != nullptr ? read_body(l, *reader) : l.driver.read(receive_buffer_);
         if (result.status == io::io_status::would_block) break;
         const auto octets = std::span(receive_buffer_).first(reader != nullptr ? 0 : result.size);
         if (!take_result(l, result, octets)) return;
-        if (l.wire->is_peer_closed()) break;
-        if (reader == nullptr && result.size < receive_buffer_.size()) break;
+        if (l.wire->is_peer_closed() || result.size < room.size()) break;
     }
     end_reading(l);
 }
@@ -125,13 +126,18 @@ exchange_control* shard::direct_reader(const link& l) const {
     return is_encrypted || is_large ? &control : nullptr;
 }
 
+/// Where octets of the body may be read to; nowhere if they go to a file.
+std::span<std::byte> shard::room_of(const exchange_control& reader, const link& l) {
+    if (reader.file) return {};
+    const std::uint64_t most =
+        std::min<std::uint64_t>(reader.read_buffer.size(), l.wire->engine().bypassable());
+    return {static_cast<std::byte*>(reader.read_buffer.data()), static_cast<std::size_t>(most)};
+}
+
 /// Reads from a socket in plaintext to where the octets belong.
 io::io_result shard::read_body(link& l, exchange_control& to) {
     if (to.file) return splice_body(l);
-    const std::uint64_t most =
-        std::min<std::uint64_t>(to.read_buffer.size(), l.wire->engine().bypassable());
-    auto* const room = static_cast<std::byte*>(to.read_buffer.data());
-    const io::io_result result = l.driver.read({room, static_cast<std::size_t>(most)});
+    const io::io_result result = l.driver.read(room_of(to, l));
     if (result.status != io::io_status::ok) return result;
     l.wire->bypass(result.size);
     give_direct(to, l, result.size);
@@ -143,8 +149,7 @@ bool shard::decrypt_body(link& l) {
     if (l.wire->tls() == nullptr) return false;
     exchange_control* const to = direct_reader(l);
     if (to == nullptr) return false;
-    auto* const room = static_cast<std::byte*>(to->read_buffer.data());
-    const std::size_t size = l.wire->decrypt_body({room, to->read_buffer.size()});
+    const std::size_t size = l.wire->decrypt_body(room_of(*to, l));
     if (size != 0) give_direct(*to, l, size);
     return size != 0;
 }
@@ -153,9 +158,8 @@ void shard::give_direct(exchange_control& control, link& l, std::size_t size) {
     live_exchange& x = exchanges_[control.exchange];
     x.body_octets += size;
     x.result.transfer.received_copied += size;
-    complete<error_code, std::size_t>(std::move(control.read), error_code{}, size);
-    end_phase(x, x.id);  // the caller's turn now
-    l.paused = true;
+    fill_reader(control, size);
+    if (!control.read) l.paused = true;
 }
 
 }  // namespace hearth::detail

@@ -100,19 +100,20 @@ void shard::pump_request(live_exchange& x, link& l) {
         return;
     }
     x.more_to_send = false;
-    if (std::holds_alternative<file_range>(x.what.body.value()) && file_buffer_.empty()) {
-        file_buffer_.resize(limit);
-    }
+    const bool is_file = std::holds_alternative<file_range>(x.what.body.value());
+    if (is_file && !l.is_http2() && file_buffer_.empty()) file_buffer_.resize(limit);
     for (;;) {
         const std::size_t room = l.wire->room(id, limit);
         // A body that HTTP/2 has in full is asked once more, for nothing else tells of its end.
         const bool is_whole = l.is_http2() && l.wire->body_remaining(id) == 0U;
         if (room == 0 && !is_whole) break;
-        const upload_piece piece =
-            x.body.next(std::clamp<std::size_t>(room, 1, limit), file_buffer_);
+        // A file is read to where its octets wait for the peer's window.
+        const auto in_place = is_file ? l.wire->body_room(id, room) : std::span<std::byte>();
+        const upload_piece piece = x.body.next(std::clamp<std::size_t>(room, 1, limit),
+                                               in_place.empty() ? file_buffer_ : in_place);
         switch (piece.status) {
             case piece_status::ready:
-                if (!put_body(x, l, piece.bytes)) return;
+                if (!put_body(x, l, piece.bytes, !in_place.empty())) return;
                 continue;
             case piece_status::end: end_request(x, l); return;
             case piece_status::pull: start_pull(x, id); break;
@@ -178,14 +179,18 @@ bool shard::push_file(live_exchange& x, link& l) {
 }
 
 /// False: the body was longer than it said and the exchange has failed.
-bool shard::put_body(live_exchange& x, link& l, std::span<const std::byte> bytes) {
+bool shard::put_body(live_exchange& x, link& l, std::span<const std::byte> bytes, bool in_place) {
     const auto remaining = l.wire->body_remaining(x.id);
     if (remaining && bytes.size() > *remaining) {
         fail_assigned(x.id, errc::invalid_body,
                       "The request body is longer than the size it was announced with.");
         return false;
     }
-    l.wire->write_body(x.id, bytes);
+    if (in_place) {
+        l.wire->commit_body(x.id, bytes.size());
+    } else {
+        l.wire->write_body(x.id, bytes);
+    }
     x.body_octets += bytes.size();
     x.result.transfer.sent_copied += bytes.size();
     return true;

@@ -229,13 +229,41 @@ void shard::deliver(exchange_control& control, link& l, std::span<const std::byt
         const std::size_t size = std::min(data.size(), control.read_buffer.size());
         std::memcpy(control.read_buffer.data(), data.data(), size);
         data = data.subspan(size);
-        complete<error_code, std::size_t>(std::move(control.read), error_code{}, size);
-        if (live_exchange* x = exchanges_.find(control.exchange)) {
-            end_phase(*x, control.exchange);  // the caller's turn now
-        }
+        fill_reader(control, size);
     }
     control.unread.append(data);
     if (!control.read && !l.is_http2()) l.paused = true;
+}
+
+/// The reader that waits has so many octets more. Until the turn ends it may get what comes behind
+/// them, too: another frame, chunk or record.
+void shard::fill_reader(exchange_control& control, std::size_t size) {
+    if (control.filled == 0) filled_.push_back(control.exchange);
+    control.filled += size;
+    control.read_buffer += size;
+    if (control.read_buffer.size() == 0) finish_read(control);
+}
+
+void shard::finish_read(exchange_control& control) {
+    complete<error_code, std::size_t>(std::move(control.read), error_code{},
+                                      std::exchange(control.filled, 0));
+    if (live_exchange* x = exchanges_.find(control.exchange)) {
+        end_phase(*x, control.exchange);  // the caller's turn now
+    }
+}
+
+/// Completes the reads that got octets in this turn. False: there were none.
+bool shard::end_reads() {
+    if (filled_.empty()) return false;
+    for (const exchange_id id : filled_) {  // none is added meanwhile
+        live_exchange* x = exchanges_.find(id);
+        if (x == nullptr || !x->control || x->control->filled == 0) continue;
+        finish_read(*x->control);
+        link* l = find_link(x->connection);
+        if (l != nullptr && !l->is_http2()) l->paused = true;
+    }
+    filled_.clear();
+    return true;
 }
 
 void shard::serve_reader(exchange_control& control) {
@@ -244,6 +272,8 @@ void shard::serve_reader(exchange_control& control) {
         if (serve_file(control)) return;
     } else if (control.decoding) {
         if (serve_decoded(control)) return;
+    } else if (control.filled != 0) {
+        return finish_read(control);
     } else if (!control.unread.empty()) {
         const auto data = control.unread.data();
         const std::size_t size = std::min(data.size(), control.read_buffer.size());
@@ -262,6 +292,7 @@ void shard::serve_reader(exchange_control& control) {
 
 /// Completes a read that did not fill a buffer.
 void shard::end_read(exchange_control& control, error_code error) {
+    if (control.filled != 0) return finish_read(control);  // the next one is told
     const std::size_t written = control.file ? control.file->written : 0;
     control.file.reset();
     complete<error_code, std::size_t>(std::move(control.read), error, written);

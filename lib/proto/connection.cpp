@@ -188,13 +188,27 @@ void connection::finish_body(exchange_id exchange, const headers& trailers) {
 bool connection::flush() {
     if (h2_) {
         const std::size_t held = queued();
-        h2_->flush(staged_, staged_.size() + (held < max_output ? max_output - held : 0));
+        h2_->flush(staged_, staged_.size() + (held < max_output ? max_output - held : 0),
+                   tls_ ? this : nullptr);
     }
+    return encrypt_staged();
+}
+
+bool connection::encrypt_staged() {
     if (tls_ && !staged_.empty() && !encrypt_failed_) {
         if (!tls_->encrypt(staged_.data())) encrypt_failed_ = true;
         staged_.clear();
         staged_.release();
     }
+    return !encrypt_failed_;
+}
+
+/// A large frame of HTTP/2, from where its body lies.
+bool connection::put_frame(std::span<const std::byte> frame, std::size_t more) {
+    // Once for all frames of this flush, which are encrypted one by one.
+    (void)tls_->output().prepare(staged_.size() + more + more / 64 + frame_sink::best_size);
+    if (!encrypt_staged()) return false;
+    if (!tls_->encrypt(frame)) encrypt_failed_ = true;
     return !encrypt_failed_;
 }
 

@@ -37,7 +37,7 @@ struct work_buffers {
     std::vector<std::byte> plain = std::vector<std::byte>(plain_size);  ///< Decrypted input.
 };
 
-class connection {
+class connection final : private frame_sink {
 public:
     /// `tls` may be null: plaintext.
     connection(std::unique_ptr<tls_engine> tls, const h1_settings& settings, work_buffers& buffers);
@@ -72,6 +72,11 @@ public:
     // Request, in either version. HTTP/1.1 has one exchange and does not look at its name.
     void begin(exchange_id exchange, const outgoing_head& head);
     void write_body(exchange_id exchange, std::span<const std::byte> bytes);
+    /// As in h2_engine; HTTP/1.1 has no room.
+    [[nodiscard]] std::span<std::byte> body_room(exchange_id exchange, std::size_t most) {
+        return h2_ ? h2_->body_room(exchange, most) : std::span<std::byte>();
+    }
+    void commit_body(exchange_id exchange, std::size_t size) { h2_->commit_body(exchange, size); }
     /// Octets of a body with content-length that leave by another way, behind the output. HTTP/1.1.
     void skip_body(std::uint64_t octets) { (void)h1_.frame_body(octets); }
     void finish_body(exchange_id exchange, const headers& trailers);
@@ -114,6 +119,8 @@ private:
     bool decrypt_more(event& out);
     std::size_t decrypt(std::span<std::byte> into);
     void write_h1_body(std::span<const std::byte> bytes);
+    bool put_frame(std::span<const std::byte> frame, std::size_t more) override;
+    bool encrypt_staged();
 
     std::unique_ptr<tls_engine> tls_;
     h1_engine h1_;

@@ -68,22 +68,40 @@ void h2_connection::begin(exchange_id exchange, const outgoing_head& head) {
 
 void h2_connection::write_body(exchange_id exchange, std::span<const std::byte> bytes) {
     h2_stream* const stream = streams_.find(exchange);
-    if (stream == nullptr || bytes.empty()) return;
-    if (stream->is_over) return;
-    const bool fits =
-        !stream->is_body_finished && (!stream->body_left || bytes.size() <= *stream->body_left);
+    if (stream == nullptr || stream->is_over) return;
+    stream->body.append(bytes);
+    grow_body(*stream, bytes.size());
+}
+
+std::span<std::byte> h2_connection::body_room(exchange_id exchange, std::size_t most) {
+    h2_stream* const stream = streams_.find(exchange);
+    const std::size_t size = std::min(most, writable(exchange));
+    if (stream == nullptr || size == 0) return {};
+    return stream->body.prepare(size).first(size);
+}
+
+void h2_connection::commit_body(exchange_id exchange, std::size_t size) {
+    h2_stream* const stream = streams_.find(exchange);
+    if (stream == nullptr || stream->is_over) return;
+    stream->body.commit(size);
+    grow_body(*stream, size);
+}
+
+/// The body in the queue has so many octets more.
+void h2_connection::grow_body(h2_stream& stream, std::size_t size) {
+    if (size == 0) return;
+    const bool fits = !stream.is_body_finished && (!stream.body_left || size <= *stream.body_left);
     HEARTH_ASSERT(fits);
     if (!fits) {
-        fail_misuse(*stream);
+        fail_misuse(stream);
         return;
     }
-    stream->body.append(bytes);
-    stream->wants_room = stream->body.size() >= settings_.send_buffer_bytes;
-    if (stream->body_left) {
-        *stream->body_left -= bytes.size();
-        if (*stream->body_left == 0 && !stream->has_trailers) stream->is_body_finished = true;
+    stream.wants_room = stream.body.size() >= settings_.send_buffer_bytes;
+    if (stream.body_left) {
+        *stream.body_left -= size;
+        if (*stream.body_left == 0 && !stream.has_trailers) stream.is_body_finished = true;
     }
-    resume(*stream);
+    resume(stream);
 }
 
 void h2_connection::finish_body(exchange_id exchange, const headers& trailers) {

@@ -17,6 +17,7 @@
 
 #include "base/byte_queue.hpp"
 #include "base/ring.hpp"
+#include "proto/frame_sink.hpp"
 #include "proto/h2_flood_guard.hpp"
 #include "proto/h2_frame_reader.hpp"
 #include "proto/h2_receive_window.hpp"
@@ -37,6 +38,8 @@ public:
     // The functions of h2_engine.
     void begin(exchange_id exchange, const outgoing_head& head);
     void write_body(exchange_id exchange, std::span<const std::byte> bytes);
+    [[nodiscard]] std::span<std::byte> body_room(exchange_id exchange, std::size_t most);
+    void commit_body(exchange_id exchange, std::size_t size);
     void finish_body(exchange_id exchange, const headers& trailers);
     void reset(exchange_id exchange, h2_error_code code);
     void discard(exchange_id exchange);
@@ -45,7 +48,7 @@ public:
     [[nodiscard]] bool poll_event(event& out);
     void retain();
     void on_peer_closed();
-    void flush(base::byte_queue& out, std::size_t limit);
+    void flush(base::byte_queue& out, std::size_t limit, frame_sink* sink);
     void send_ping(std::uint64_t payload);
     void shut_down();
     void on_time_passed(std::uint32_t seconds) { guard_.on_time_passed(seconds); }
@@ -133,6 +136,8 @@ private:
 
     // Output (h2_output.cpp).
     void collect(base::byte_queue& out, std::size_t limit);
+    bool put_body_frame(h2_stream& stream, std::span<const std::byte> header, std::size_t size,
+                        std::size_t more);
     body_part on_body_wanted(std::int32_t id, std::size_t limit) override;
     sent on_body_frame(std::int32_t id, std::span<const std::byte> header,
                        std::size_t size) override;
@@ -141,6 +146,7 @@ private:
     void on_head_not_sent(std::int32_t id, int reason) override;
     void on_own_goaway(h2_error_code code, std::string_view debug) override;
     void resume(h2_stream& stream);
+    void grow_body(h2_stream& stream, std::size_t size);
 
     const h2_settings settings_;
     h2_session session_;
@@ -170,6 +176,8 @@ private:
     base::byte_queue early_;  // written before `flush` was called, to learn of an error at once
     base::byte_queue* out_ = nullptr;
     std::size_t out_limit_ = 0;
+    frame_sink* sink_ = nullptr;
+    std::size_t put_ = 0;  // octets that have gone to the sink in this flush
 
     // What is known of the connection.
     bool has_settings_ = false;

@@ -20,6 +20,14 @@ void h2_engine::write_body(exchange_id exchange, std::span<const std::byte> byte
     connection_->write_body(exchange, bytes);
 }
 
+std::span<std::byte> h2_engine::body_room(exchange_id exchange, std::size_t most) {
+    return connection_->body_room(exchange, most);
+}
+
+void h2_engine::commit_body(exchange_id exchange, std::size_t size) {
+    connection_->commit_body(exchange, size);
+}
+
 void h2_engine::finish_body(exchange_id exchange, const headers& trailers) {
     connection_->finish_body(exchange, trailers);
 }
@@ -73,7 +81,9 @@ bool h2_engine::has_input() const { return connection_->has_input(); }
 
 void h2_engine::on_peer_closed(bool /*clean*/) { connection_->on_peer_closed(); }
 
-void h2_engine::flush(base::byte_queue& out, std::size_t limit) { connection_->flush(out, limit); }
+void h2_engine::flush(base::byte_queue& out, std::size_t limit, frame_sink* sink) {
+    connection_->flush(out, limit, sink);
+}
 
 bool h2_engine::wants_flush() const { return connection_->wants_flush(); }
 

@@ -33,6 +33,7 @@
 #include <string_view>
 
 #include "base/byte_queue.hpp"
+#include "proto/frame_sink.hpp"
 #include "proto/h2_error_code.hpp"
 #include "proto/h2_settings.hpp"
 #include "proto/message.hpp"
@@ -57,6 +58,10 @@ public:
     void begin(exchange_id exchange, const outgoing_head& head);
     /// Takes octets of the body. Never more than content-length; better not more than `writable`.
     void write_body(exchange_id exchange, std::span<const std::byte> bytes);
+    /// The same without a copy: room for `most` octets of the body or for as many as are `writable`,
+    /// which `commit_body` makes part of it, before anything else is asked of the exchange.
+    [[nodiscard]] std::span<std::byte> body_room(exchange_id exchange, std::size_t most);
+    void commit_body(exchange_id exchange, std::size_t size);
     /// Ends the request. With content-length, all octets must have been written.
     void finish_body(exchange_id exchange, const headers& trailers);
     /// Ends the exchange with RST_STREAM: no event of it comes any more.
@@ -93,9 +98,9 @@ public:
     void on_peer_closed(bool clean);
 
     // Output.
-    /// Appends what is to be sent, frames of bodies until `out` holds `limit` octets. Events may
-    /// follow.
-    void flush(base::byte_queue& out, std::size_t limit);
+    /// Appends what is to be sent, frames of bodies until `out` holds `limit` octets, or would if
+    /// there were no `sink`: it gets large ones. Events may follow.
+    void flush(base::byte_queue& out, std::size_t limit, frame_sink* sink = nullptr);
     [[nodiscard]] bool wants_flush() const;
 
     // The connection.

@@ -11,11 +11,14 @@
 
 namespace hearth::proto {
 
-void h2_connection::flush(base::byte_queue& out, std::size_t limit) {
+void h2_connection::flush(base::byte_queue& out, std::size_t limit, frame_sink* sink) {
     out.append(early_.data());
     early_.clear();
     early_.release();
+    sink_ = sink;
     collect(out, limit);
+    sink_ = nullptr;
+    put_ = 0;
 }
 
 void h2_connection::collect(base::byte_queue& out, std::size_t limit) {
@@ -50,6 +53,7 @@ h2_session_listener::body_part h2_connection::on_body_wanted(std::int32_t id, st
         return {.is_waiting = true};
     }
     body_part part;
+    if (sink_ != nullptr) limit = std::min(limit, frame_sink::best_size - h2_frame_header::size);
     part.size = std::min(limit, stream->body.size());
     part.is_last = stream->is_body_finished && part.size == stream->body.size();
     if (!part.is_last || stream->trailers.empty()) return part;
@@ -64,13 +68,10 @@ h2_session_listener::sent h2_connection::on_body_frame(std::int32_t id,
                                                        std::size_t size) {
     h2_stream* const stream = streams_.find(id);
     if (stream == nullptr || stream->body.size() < size) return sent::failed;
-    if (out_->size() >= out_limit_) return sent::later;
-    // Grows once for all that may follow, not twice for each doubling.
-    const std::size_t more = std::min(stream->body.size(), out_limit_ - out_->size());
-    const std::size_t frames = more / std::max<std::size_t>(size, 1) + 1;
-    (void)out_->prepare(more + size + (frames + 1) * header.size());
-    out_->append(header);
-    out_->append(stream->body.data().first(size));
+    const std::size_t held = out_->size() + put_;
+    if (held >= out_limit_) return sent::later;
+    const std::size_t more = std::min(stream->body.size(), out_limit_ - held);
+    if (!put_body_frame(*stream, header, size, more)) return sent::failed;
     stream->body.consume(size);
     stream->sent += size;
     if (stream->body.empty()) stream->body.release();
@@ -80,6 +81,24 @@ h2_session_listener::sent h2_connection::on_body_frame(std::int32_t id,
         if (!stream->is_body_finished) queue_event(event_kind::writable, *stream);
     }
     return sent::done;
+}
+
+/// Of the octets that the body has, about `more` will follow in this flush, this frame included.
+bool h2_connection::put_body_frame(h2_stream& stream, std::span<const std::byte> header,
+                                   std::size_t size, std::size_t more) {
+    if (sink_ != nullptr && size >= frame_sink::least_size) {
+        if (std::byte* const front = stream.body.before(header.size())) {
+            std::copy(header.begin(), header.end(), front);
+            put_ += out_->size() + header.size() + size;
+            return sink_->put_frame({front, header.size() + size}, more);
+        }
+    }
+    // Grows once for all that may follow, not twice for each doubling.
+    const std::size_t frames = more / std::max<std::size_t>(size, 1) + 1;
+    if (sink_ == nullptr) (void)out_->prepare(more + size + (frames + 1) * header.size());
+    out_->append(header);
+    out_->append(stream.body.data().first(size));
+    return true;
 }
 
 void h2_connection::on_head_sent(std::int32_t id) {

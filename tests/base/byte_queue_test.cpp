@@ -32,6 +32,18 @@ TEST(ByteQueueTest, AppendsAtTheEndAndConsumesAtTheFront) {
     EXPECT_EQ(queue.size(), 8U);
 }
 
+TEST(ByteQueueTest, ConsumedOctetsMayBeWrittenOver) {
+    byte_queue queue;
+    EXPECT_EQ(queue.before(1), nullptr);
+    queue.append("hello world");
+    EXPECT_EQ(queue.before(1), nullptr);
+    queue.consume(6);
+    EXPECT_EQ(queue.before(7), nullptr);
+    std::byte* const front = queue.before(6);
+    ASSERT_NE(front, nullptr);
+    EXPECT_EQ(front + 6, queue.data().data());
+}
+
 TEST(ByteQueueTest, PreparedRoomBecomesPartWhenCommitted) {
     byte_queue queue;
     const auto room = queue.prepare(1000);

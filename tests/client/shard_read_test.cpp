@@ -148,6 +148,47 @@ TEST_F(ShardReadTest, ConnectionThatEndsAmongOthersFailsAlone) {
     expect_consistent(snapshot());
 }
 
+// A read may get what a whole turn brought, not only the first piece of it.
+TEST_F(ShardReadTest, ReadIsFilledByAllThatIsThere) {
+    std::optional<exchange> open;
+    subject.async_open(get("http://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port())),
+                       [&](error_code error, exchange opened) {
+                           EXPECT_FALSE(error);
+                           open.emplace(std::move(opened));
+                       });
+    acceptor.non_blocking(true);
+    error_code none = asio::error::would_block;
+    asio::ip::tcp::socket socket(peers);
+    run_until([&] {
+        if (none) socket = acceptor.accept(none);
+        return open.has_value() && !none && socket.available() != 0;
+    });
+    std::size_t got = 0;
+    std::string buffer(1000, '\0');
+    const auto read = [&] {
+        got = 0;
+        std::optional<error_code> outcome;
+        open->async_read_some(asio::buffer(buffer), [&](error_code error, std::size_t size) {
+            outcome = error;
+            got = size;
+        });
+        run_until([&] { return outcome.has_value(); });
+        return outcome.value_or(error_code());
+    };
+    asio::write(socket, asio::buffer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+                                     "3\r\nabc\r\n4\r\ndefg\r\n1\r\nh\r\n"s));
+    EXPECT_EQ(read(), error_code());
+    EXPECT_EQ(buffer.substr(0, got), "abcdefgh");
+    // More than the buffer has room for is kept; what stands before an error is not lost to it.
+    asio::write(socket, asio::buffer("3e8\r\n" + std::string(1000, 'x') +
+                                     "\r\n5\r\n12345\r\nnonsense\r\n"));
+    EXPECT_EQ(read(), error_code());
+    EXPECT_EQ(buffer.substr(0, got), std::string(1000, 'x'));
+    EXPECT_EQ(read(), error_code());
+    EXPECT_EQ(buffer.substr(0, got), "12345");
+    EXPECT_EQ(read(), errc::peer_protocol_error);
+}
+
 // What the first of them sends is written when the others were called, so they may take it back.
 TEST_F(ShardReadTest, HandlerMayEndWhatAnotherOfItsBatchReads) {
     asio::cancellation_signal signal;

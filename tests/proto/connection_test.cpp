@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "support/h2_frames.hpp"
 #include "support/tls_server.hpp"
 
 namespace hearth::proto {
@@ -155,6 +157,56 @@ TEST(ConnectionTest, HeadAndSmallBodyLeaveInOneRecord) {
     EXPECT_EQ(first, wire.size());
     s.server.receive(wire);
     EXPECT_TRUE(s.server.read().ends_with("\r\n\r\nbody"));
+}
+
+// The lengths of the records that `wire` is made of.
+std::vector<std::size_t> records_of(const std::string& wire) {
+    std::vector<std::size_t> sizes;
+    for (std::size_t at = 0; at + 5 <= wire.size(); at += 5 + sizes.back()) {
+        sizes.push_back(static_cast<std::size_t>(static_cast<unsigned char>(wire[at + 3])) << 8U |
+                        static_cast<unsigned char>(wire[at + 4]));
+    }
+    return sizes;
+}
+
+TEST(ConnectionTest, FramesOfALargeBodyAreARecordEach) {
+    namespace h2 = testing::h2;
+    secured s;
+    s.client->use_http2({});
+    s.server.receive(take(*s.client));
+    (void)s.server.read();
+    (void)s.receive(h2::settings({{4, 1U << 20U}}) + h2::window_update(0, 1U << 20U));
+    outgoing_head head = get_head();
+    head.method = "POST";
+    head.has_body = true;
+    head.content_length = 400'000;
+    s.client->begin(some_exchange, head);
+    std::string body(400'000, '\0');
+    for (std::size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i % 251);
+    std::string plain;
+    std::vector<std::size_t> records;
+    for (std::size_t at = 0; at < body.size();) {  // some of it copied, some put in place
+        const std::size_t size = std::min<std::size_t>(60'000, body.size() - at);
+        const auto room = s.client->body_room(some_exchange, size);
+        if (at % 120'000 == 0 && room.size() == size) {
+            std::copy_n(octets(body).data() + at, size, room.data());
+            s.client->commit_body(some_exchange, size);
+        } else {
+            s.client->write_body(some_exchange, octets(body).subspan(at, size));
+        }
+        at += size;
+        if (at == body.size()) s.client->finish_body(some_exchange, {});
+        const std::string wire = take(*s.client);
+        for (const std::size_t one : records_of(wire)) records.push_back(one);
+        s.server.receive(wire);
+        plain += s.server.read();
+    }
+    std::string arrived;
+    for (const h2::seen_frame& frame : h2::frames_of(plain)) {
+        if (frame.type == h2::data_frame) arrived += frame.payload;
+    }
+    EXPECT_EQ(arrived, body);
+    EXPECT_LE(records.size(), 400'000 / 16'384 + 2 * 7U) << "whole ones, and what was left over";
 }
 
 TEST(ConnectionTest, LargeChunkedBodyArrivesWhole) {
