@@ -58,7 +58,7 @@ public:
     void begin(exchange_id exchange, const outgoing_head& head);
     /// Takes octets of the body. Never more than content-length; better not more than `writable`.
     void write_body(exchange_id exchange, std::span<const std::byte> bytes);
-    /// The same without a copy: room for `most` octets of the body or for as many as are `writable`,
+    /// The same without a copy: room for `most` octets of the body or as many as are `writable`,
     /// which `commit_body` makes part of it, before anything else is asked of the exchange.
     [[nodiscard]] std::span<std::byte> body_room(exchange_id exchange, std::size_t most);
     void commit_body(exchange_id exchange, std::size_t size);
