@@ -79,8 +79,11 @@ struct link {
     std::string connect_detail;               // what each failed attempt said
     boost::system::error_code connect_error;  // of the last failed attempt
 
-    exchange_id exchange;          // HTTP/1.1: the one it carries, dead if none
-    std::uint32_t served = 0;      // exchanges assigned so far
+    exchange_id exchange;           // HTTP/1.1: the one it carries, dead if none
+    std::uint32_t served = 0;       // exchanges assigned so far
+    std::uint32_t quick_reads = 0;  // in a row, up to as many as make a bulk
+    base::time_point read_at;       // last
+    base::deadline_handle bulk_timer = 0;
     bool ready = false;            // usable: core was told
     bool paused = false;           // its exchange's reader is slow: nothing is read
     bool dirty = false;            // in the shard's list of links to flush

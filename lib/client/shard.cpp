@@ -131,7 +131,7 @@ void shard::finish_turn() {
     if (!timer_) timer_.emplace(executor_, weak_from_this());
     const base::time_point next =
         std::min({core_.next_deadline(), exchange_times_.next(), link_times_.next(),
-                  next_gate_time(), name_times_.next()});
+                  next_gate_time(), name_times_.next(), bulk_times_.next()});
     // A context of ours runs anyway: a timer that nobody needs may as well fire once.
     if (next != base::never || !settings_.own_context) timer_->arm(next);
     if (!core_.wants_turn() || slices_posted_ || slices_due_) return;
@@ -517,6 +517,7 @@ void shard::on_timer() {
         core_.on_timer(now_);
         on_gate_time();
         on_name_times();
+        on_bulk_times();
         exchange_id id;
         while (exchange_times_.pop_due(now_, id)) on_exchange_time(id);
         connection_id silent;

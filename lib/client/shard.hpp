@@ -314,6 +314,9 @@ private:
     void read_link(link& l, const received_piece& piece);
     bool take_result(link& l, const io::io_result& result, std::span<const std::byte> octets);
     void end_reading(link& l);
+    void pace_reads(link& l);
+    void end_bulk(link& l);
+    void on_bulk_times();
     [[nodiscard]] exchange_control* direct_reader(const link& l) const;
     [[nodiscard]] static std::span<std::byte> room_of(const exchange_control& reader,
                                                       const link& l);
@@ -415,6 +418,7 @@ private:
     std::uint64_t origins_forgotten_ = 0;
     base::deadline_queue<exchange_id> exchange_times_;
     base::deadline_queue<connection_id> link_times_;  // of HTTP/2 connections with streams
+    base::deadline_queue<connection_id> bulk_times_;  // of those that want many octets at a time
     base::deadline_queue<origin_id> gate_times_;
     base::deadline_queue<origin_id> name_times_;
     std::vector<origin_id> unserved_;  // whose gate may let somebody in

@@ -79,6 +79,7 @@ void shard::carry(link& l, live_exchange& x) {
         return;
     }
     if (l.streams.empty()) l.heard = now_;  // nobody listened before
+    end_bulk(l);
     x.place = static_cast<std::uint32_t>(l.streams.size());
     l.streams.push_back(x.id);
     watch(l);

@@ -31,6 +31,7 @@ void shard::erase_link(connection_id id) {
     if (l == nullptr) return;
     if (!l->ready) --origins_[l->origin.index].dialing;
     link_times_.remove(l->timer);
+    bulk_times_.remove(l->bulk_timer);
     if (l->resolve_ticket != 0 && resolver_) resolver_->cancel(l->resolve_ticket);
     stop_dialer(*l);
     closed_traffic_.bytes_sent += l->driver.bytes_sent;

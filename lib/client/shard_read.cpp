@@ -20,6 +20,13 @@ constexpr std::size_t most_together = 16;
 // Reads of one connection in one turn; the rest takes the next turn.
 constexpr int max_reads = 4;
 
+// How many reads in a row, each so soon after the last, are a bulk; how much of it is then waited
+// for at a time, and for how long.
+constexpr std::uint32_t reads_of_a_bulk = 8;
+constexpr std::chrono::milliseconds quick{1};
+constexpr std::uint32_t bulk_octets = 128 * 1024;
+constexpr std::chrono::milliseconds bulk_patience{2};
+
 // Less than that is read together with what comes behind it.
 constexpr std::uint64_t worth_a_read = 64 * 1024;
 
@@ -101,8 +108,42 @@ bool shard::take_result(link& l, const io::io_result& result, std::span<const st
 }
 
 void shard::end_reading(link& l) {
+    if (!l.paused) pace_reads(l);
     if (l.is_http2() && l.wire->wants_flush()) touch(l);  // acknowledgements
     if (!l.paused && !l.wire->is_peer_closed()) l.driver.wait_readable();
+}
+
+/// Where octets of a large body come quickly, the shard is woken for many of them at a time. It
+/// looks again when none came for a moment, so that what is there is late by no more than that.
+void shard::pace_reads(link& l) {
+    const bool is_quick = now_ - l.read_at < quick;
+    l.read_at = now_;
+    l.quick_reads = is_quick ? std::min(l.quick_reads + 1, reads_of_a_bulk) : 0;
+    if (l.quick_reads < reads_of_a_bulk) return end_bulk(l);
+    // Over HTTP/2 it is nobody else's octets that wait.
+    const bool is_alone = !l.is_http2() || l.streams.size() == 1;
+    const exchange_id id = l.is_http2() && is_alone ? l.streams.front() : l.exchange;
+    if (!is_alone || l.wire->due(id) < bulk_octets) return end_bulk(l);
+    l.driver.want_at_least(bulk_octets);
+    if (l.bulk_timer == 0) bulk_times_.set(l.bulk_timer, now_ + bulk_patience, l.id);
+}
+
+void shard::end_bulk(link& l) { l.driver.want_at_least(1); }
+
+void shard::on_bulk_times() {
+    connection_id id;
+    while (bulk_times_.pop_due(now_, id)) {
+        link& l = *find_link(id);
+        l.bulk_timer = 0;
+        if (l.driver.wanted() == 1) continue;
+        if (now_ < l.read_at + bulk_patience) {
+            bulk_times_.set(l.bulk_timer, l.read_at + bulk_patience, id);
+            continue;
+        }
+        l.quick_reads = 0;
+        end_bulk(l);
+        if (!l.paused && !l.wire->is_peer_closed()) read_link(l);
+    }
 }
 
 /// Who reads the body that comes next on a connection, if he may have it as it comes: nothing has

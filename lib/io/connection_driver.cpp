@@ -278,6 +278,14 @@ io_result connection_driver::receive_into(splice_pipe& pipe, std::size_t wanted)
     return {0, io_status::failed, last_error()};
 }
 
+void connection_driver::want_at_least(std::uint32_t octets) {
+    if (octets == wanted_ || socket_.descriptor < 0) return;
+    const int value = static_cast<int>(octets);
+    if (::setsockopt(socket_.descriptor, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof value) == 0) {
+        wanted_ = octets;
+    }
+}
+
 void connection_driver::wait_readable() {
     if (waiting_readable_ || socket_.descriptor < 0) return;
     waiting_readable_ = true;

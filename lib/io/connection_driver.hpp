@@ -77,6 +77,10 @@ public:
     /// Moves up to `wanted` octets into an empty pipe instead of reading them. Not with a layer.
     [[nodiscard]] io_result receive_into(splice_pipe& pipe, std::size_t wanted);
     [[nodiscard]] bool can_splice() const { return !layer_; }
+    /// From now on an edge tells of readability when so many octets are there, or the end, or all
+    /// that the kernel has room for; 1 at first. A hint: what a read gets is not bounded by it.
+    void want_at_least(std::uint32_t octets);
+    [[nodiscard]] std::uint32_t wanted() const { return wanted_; }
     /// One `on_readable` follows when there is something to read; no more than one wait at a time.
     void wait_readable();
     void wait_writable();
@@ -127,6 +131,7 @@ private:
     endpoint peer_;
     std::unique_ptr<proto::tls_engine> layer_;
     std::size_t encrypted_ = 0;  // octets at the head of what is written that the layer has
+    std::uint32_t wanted_ = 1;
     bool waiting_readable_ = false;
     bool waiting_writable_ = false;
 };

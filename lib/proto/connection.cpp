@@ -160,6 +160,12 @@ std::uint64_t connection::received(exchange_id exchange) const {
     return h2_ ? h2_->received(exchange) : h1_.received();
 }
 
+std::uint64_t connection::due(exchange_id exchange) const {
+    const std::uint64_t left = h2_ ? h2_->due(exchange) : h1_.bypassable();
+    const std::uint64_t here = tls_ ? tls_->pending() : 0;
+    return left - std::min(left, here);
+}
+
 bool connection::is_raw(exchange_id exchange) const {
     return h2_ ? h2_->is_raw(exchange) : h1_.is_raw();
 }

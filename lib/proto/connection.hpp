@@ -91,6 +91,9 @@ public:
     [[nodiscard]] std::optional<std::uint64_t> body_remaining(exchange_id exchange) const;
     /// Octets of the response received so far.
     [[nodiscard]] std::uint64_t received(exchange_id exchange) const;
+    /// Octets of the response's body that must still arrive, and that its peer may send at once; 0
+    /// where that is not known.
+    [[nodiscard]] std::uint64_t due(exchange_id exchange) const;
     /// True if the exchange carries another protocol's octets now.
     [[nodiscard]] bool is_raw(exchange_id exchange) const;
     [[nodiscard]] const h1_engine& engine() const { return h1_; }

@@ -169,6 +169,14 @@ std::size_t h2_connection::writable(exchange_id exchange) const {
     return held < bound ? bound - held : 0;
 }
 
+std::uint64_t h2_connection::due(exchange_id exchange) const {
+    const h2_stream* const stream = streams_.find(exchange);
+    if (stream == nullptr || stream->is_over || is_failed_) return 0;
+    const std::int32_t window = session_.window_left(stream->id);
+    return std::min<std::uint64_t>(stream->response.content_left(),
+                                   static_cast<std::uint64_t>(std::max(window, 0)));
+}
+
 void h2_connection::send_ping(std::uint64_t payload) {
     if (is_failed_) return;
     ++pings_;

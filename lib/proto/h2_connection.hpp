@@ -53,6 +53,7 @@ public:
     void shut_down();
     void on_time_passed(std::uint32_t seconds) { guard_.on_time_passed(seconds); }
 
+    [[nodiscard]] std::uint64_t due(exchange_id exchange) const;
     [[nodiscard]] bool can_begin() const;
     [[nodiscard]] bool is_draining() const;
     [[nodiscard]] bool is_failed() const { return is_failed_; }

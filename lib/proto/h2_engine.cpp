@@ -42,6 +42,8 @@ void h2_engine::consume(exchange_id exchange, std::uint64_t octets) {
     connection_->consume(exchange, octets);
 }
 
+std::uint64_t h2_engine::due(exchange_id exchange) const { return connection_->due(exchange); }
+
 std::size_t h2_engine::writable(exchange_id exchange) const {
     return connection_->writable(exchange);
 }

@@ -83,6 +83,8 @@ public:
     [[nodiscard]] std::uint64_t sent(exchange_id exchange) const;
     /// True after a 2xx to CONNECT: the body is another protocol's octets, both ways.
     [[nodiscard]] bool is_raw(exchange_id exchange) const;
+    /// Octets of the response's body that its peer must still send, and may send at once.
+    [[nodiscard]] std::uint64_t due(exchange_id exchange) const;
     /// Octets of the response's fields and data so far.
     [[nodiscard]] std::uint64_t received(exchange_id exchange) const;
 

@@ -11,6 +11,7 @@
 // the stream. A rule about sizes (header_limit, informational_limit) refuses in the same way.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -42,6 +43,12 @@ public:
     [[nodiscard]] bool add_body(std::uint64_t octets);
     /// Nothing of the content is missing as far as its announced length tells.
     [[nodiscard]] bool has_all_content() const;
+    /// Octets of content that are still to come as far as its announced length tells.
+    [[nodiscard]] std::uint64_t content_left() const {
+        return stage_ == stage::body && content_length_ && !has_no_content()
+                   ? *content_length_ - std::min(body_, *content_length_)
+                   : 0;
+    }
     /// The stream ended; false: too early.
     [[nodiscard]] bool finish();
 

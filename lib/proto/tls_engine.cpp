@@ -362,6 +362,11 @@ void tls_engine::retain() { implementation_->bio().retain(); }
 
 std::size_t tls_engine::pending_input() const { return implementation_->bio().pending(); }
 
+std::size_t tls_engine::pending() const {
+    return implementation_->bio().pending() +
+           static_cast<std::size_t>(std::max(SSL_pending(implementation_->ssl()), 0));
+}
+
 bool tls_engine::has_complete_record() const { return implementation_->has_record(); }
 
 tls_step tls_engine::step() { return implementation_->step(); }

@@ -72,6 +72,8 @@ public:
     /// True if a complete record is there, so that a `step` or `decrypt` can do something (also if
     /// octets are decrypted already that the last buffer had no room for).
     [[nodiscard]] bool has_complete_record() const;
+    /// Octets that were received and are not decrypted, or not taken, yet.
+    [[nodiscard]] std::size_t pending() const;
 
     // Handshake.
     [[nodiscard]] tls_step step();

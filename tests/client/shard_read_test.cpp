@@ -1,5 +1,8 @@
 // shard, reading: answers that are there at the same time share a buffer and a turn, nothing else.
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/io_context.hpp>
@@ -187,6 +190,66 @@ TEST_F(ShardReadTest, ReadIsFilledByAllThatIsThere) {
     EXPECT_EQ(read(), error_code());
     EXPECT_EQ(buffer.substr(0, got), "12345");
     EXPECT_EQ(read(), errc::peer_protocol_error);
+}
+
+// The client's end of the connection that `peer` is the other end of; -1 if it is closed.
+int descriptor_of(const asio::ip::tcp::socket& peer) {
+    const std::uint16_t port = peer.remote_endpoint().port();
+    for (int descriptor = 0; descriptor < 1024; ++descriptor) {
+        sockaddr_in own{};
+        socklen_t size = sizeof own;
+        auto* const address = reinterpret_cast<sockaddr*>(&own);
+        if (::getsockname(descriptor, address, &size) != 0 || own.sin_family != AF_INET) continue;
+        if (ntohs(own.sin_port) == port) return descriptor;
+    }
+    return -1;
+}
+
+// How many octets the kernel wakes the client for.
+int wanted_at_least(const asio::ip::tcp::socket& peer) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    EXPECT_EQ(::getsockopt(descriptor_of(peer), SOL_SOCKET, SO_RCVLOWAT, &value, &size), 0);
+    return value;
+}
+
+int unread_of(const asio::ip::tcp::socket& peer) {
+    int octets = 0;
+    EXPECT_EQ(::ioctl(descriptor_of(peer), FIONREAD, &octets), 0);
+    return octets;
+}
+
+// Where a large body comes quickly, the client lets octets gather; but none for ever.
+TEST_F(ShardReadTest, BulkIsReadInLargePiecesToItsLastOctet) {
+    constexpr std::size_t size = 3'000'000;
+    std::optional<response> result;
+    send(1, [&](std::size_t, error_code error, response answer) {
+        EXPECT_FALSE(error) << error.message();
+        result = std::move(answer);
+    });
+    const std::string piece(10'000, 'x');
+    asio::write(
+        sockets[0],
+        asio::buffer("HTTP/1.1 200 OK\r\ncontent-length: " + std::to_string(size) + "\r\n\r\n"));
+    std::size_t sent = 0;
+    int most_wanted = 0;
+    const auto put = [&] {
+        asio::write(sockets[0], asio::buffer(piece));
+        sent += piece.size();
+        context.restart();
+        context.poll();
+        most_wanted = std::max(most_wanted, wanted_at_least(sockets[0]));
+    };
+    while (sent < 2'000'000) put();
+    EXPECT_GT(most_wanted, 1);
+    // The peer rests: what it has sent is read, though it is less than was waited for.
+    run_until([&] { return wanted_at_least(sockets[0]) == 1; });
+    run_until([&] { return unread_of(sockets[0]) == 0; });
+    while (sent < size) put();
+    run_until([&] { return result.has_value(); });
+    EXPECT_EQ(result.value_or(response{}).body, std::string(size, 'x'));
+    EXPECT_EQ(wanted_at_least(sockets[0]), 1);
+    EXPECT_EQ(snapshot().total().idle, 1U);
 }
 
 // What the first of them sends is written when the others were called, so they may take it back.

@@ -255,6 +255,39 @@ TEST(ConnectionDriverTest, SendsOctetsOfAFileAndCountsThem) {
     ::close(file);
 }
 
+TEST(ConnectionDriverTest, TellsOfReadabilityWhenAsMuchIsThereAsIsWanted) {
+    pair p;
+    p.connect();
+    p.driver.want_at_least(1000);
+    EXPECT_EQ(p.driver.wanted(), 1000U);
+    p.driver.wait_readable();
+    const std::string text(999, 'x');
+    asio::write(p.peer, asio::buffer(text));
+    p.context.restart();
+    p.context.poll();
+    EXPECT_EQ(p.heard->readable, 0);
+    asio::write(p.peer, asio::buffer("x", 1));
+    p.run();
+    EXPECT_EQ(p.heard->readable, 1);
+    std::array<std::byte, 2000> buffer{};
+    EXPECT_EQ(p.driver.read(buffer).size, 1000U);
+
+    p.driver.wait_readable();
+    asio::write(p.peer, asio::buffer("few", 3));
+    p.driver.want_at_least(1);  // what is there is enough now
+    p.run();
+    EXPECT_EQ(p.heard->readable, 2);
+    EXPECT_EQ(p.driver.read(buffer).size, 3U);
+
+    p.driver.want_at_least(1000);
+    p.driver.wait_readable();
+    asio::write(p.peer, asio::buffer("end", 3));
+    p.peer.close();  // nothing more will come
+    p.run();
+    EXPECT_EQ(p.heard->readable, 3);
+    EXPECT_EQ(p.driver.read(buffer).size, 3U);
+}
+
 TEST(ConnectionDriverTest, CloseEndsWaitsWithoutACall) {
     pair p;
     p.connect();

@@ -237,6 +237,24 @@ TEST(ConnectionTest, AnswerLargerThanTheWorkBufferIsDeliveredWhole) {
     EXPECT_EQ(all.kinds.back(), event_kind::end);
 }
 
+TEST(ConnectionTest, KnowsWhatMustStillArrive) {
+    secured s;
+    s.client->begin(some_exchange, get_head());
+    s.client->finish_body({}, {});
+    s.server.receive(take(*s.client));
+    EXPECT_EQ(s.client->due(some_exchange), 0U) << "no head yet";
+    (void)s.receive("HTTP/1.1 200 OK\r\ncontent-length: 50000\r\n\r\n" + std::string(100, 'x'));
+    EXPECT_EQ(s.client->due(some_exchange), 49'900U);
+    s.server.write(std::string(20'000, 'x'));
+    const std::string wire = s.server.take_output();
+    s.client->receive(octets(wire));
+    EXPECT_LE(s.client->due(some_exchange), 29'900U) << "what is here need not arrive";
+    (void)poll_all(*s.client);
+    EXPECT_EQ(s.client->due(some_exchange), 29'900U);
+    (void)s.receive(std::string(29'900, 'x'));
+    EXPECT_EQ(s.client->due(some_exchange), 0U);
+}
+
 TEST(ConnectionTest, StoppingAtAnyEventLosesNothing) {
     for (int stop_at = 1; stop_at < 5; ++stop_at) {
         secured s;

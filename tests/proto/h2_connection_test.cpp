@@ -111,6 +111,26 @@ TEST(H2ConnectionTest, AnEndWithoutGoawayFailsWhatIsOpen) {
     EXPECT_FALSE(client.engine().can_begin());
 }
 
+TEST(H2ConnectionTest, KnowsWhatThePeerMustSendAndMay) {
+    h2_client client;
+    client.consumes = false;
+    client.give(h2::settings() + h2::settings_ack());
+    client.get(1);
+    client.get(2);
+    client.flush();
+    EXPECT_EQ(client.engine().due(exchange(1)), 0U) << "no head yet";
+    const std::string length = "1000000";
+    client.give(h2::headers(1, {{":status", "200"}, {"content-length", length}}) +
+                h2::status(3, "200"));
+    const std::uint32_t window = h2_settings{}.initial_stream_window;
+    EXPECT_EQ(client.engine().due(exchange(1)), window);
+    EXPECT_EQ(client.engine().due(exchange(2)), 0U) << "without a length nothing must come";
+    client.give(h2::data(1, std::string(10'000, 'x')));
+    EXPECT_EQ(client.engine().due(exchange(1)), window - 10'000);
+    client.engine().reset(exchange(1), h2_error_code::cancel);
+    EXPECT_EQ(client.engine().due(exchange(1)), 0U);
+}
+
 TEST(H2ConnectionTest, AConnectionErrorFailsAllOpenStreams) {
     h2_client client = with_three();
     client.get(4);
