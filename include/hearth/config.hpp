@@ -277,6 +277,10 @@ struct io_config {
     /// One receive buffer per thread, in octets; a read system call asks for all of it. Default
     /// 256 KiB. Range 16 KiB..16 MiB.
     std::uint32_t receive_buffer = 256 * 1024;
+    /// Where octets of a large body come quickly, a thread is woken when so many of them are there
+    /// (SO_RCVLOWAT), not for each packet; when none came for 2 ms it looks anyway. No more than
+    /// `receive_buffer` is waited for. Default 128 KiB. Range 0..16 MiB; 0: woken for each.
+    std::uint32_t bulk_read = 128 * 1024;
     /// Octets of output that may wait in one connection; a body is pulled only below it. Default
     /// 256 KiB. Range 16 KiB..16 MiB.
     std::uint32_t send_buffer = 256 * 1024;

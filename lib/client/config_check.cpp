@@ -425,6 +425,7 @@ void checker::check_io() {
     const io_config& io = config_.io;
     count("io.threads", io.threads, 0, 256);
     count("io.receive_buffer", io.receive_buffer, 16 * kib, 16 * mib);
+    count("io.bulk_read", io.bulk_read, 0, 16 * mib);
     count("io.send_buffer", io.send_buffer, 16 * kib, 16 * mib);
     if (io.keepalive_idle) {  // The kernel's own bound on TCP_KEEPIDLE.
         range<seconds>("io.keepalive_idle", *io.keepalive_idle, seconds(1), seconds(32'767));

@@ -20,11 +20,10 @@ constexpr std::size_t most_together = 16;
 // Reads of one connection in one turn; the rest takes the next turn.
 constexpr int max_reads = 4;
 
-// How many reads in a row, each so soon after the last, are a bulk; how much of it is then waited
-// for at a time, and for how long.
+// How many reads in a row, each so soon after the last, are a bulk; and for how long
+// `io.bulk_read` of it is waited for.
 constexpr std::uint32_t reads_of_a_bulk = 8;
 constexpr std::chrono::milliseconds quick{1};
-constexpr std::uint32_t bulk_octets = 128 * 1024;
 constexpr std::chrono::milliseconds bulk_patience{2};
 
 // Less than that is read together with what comes behind it.
@@ -123,8 +122,9 @@ void shard::pace_reads(link& l) {
     // Over HTTP/2 it is nobody else's octets that wait.
     const bool is_alone = !l.is_http2() || l.streams.size() == 1;
     const exchange_id id = l.is_http2() && is_alone ? l.streams.front() : l.exchange;
-    if (!is_alone || l.wire->due(id) < bulk_octets) return end_bulk(l);
-    l.driver.want_at_least(bulk_octets);
+    const std::uint32_t octets = std::min(config_.io.bulk_read, config_.io.receive_buffer);
+    if (!is_alone || octets == 0 || l.wire->due(id) < octets) return end_bulk(l);
+    l.driver.want_at_least(octets);
     if (l.bulk_timer == 0) bulk_times_.set(l.bulk_timer, now_ + bulk_patience, l.id);
 }
 

@@ -63,6 +63,7 @@ TEST(ConfigChangeTest, EverythingElseMayChange) {
     after.breaker.enabled = true;
     after.rate_limit.per_second = 7;
     after.io.receive_buffer = 64 * 1024;
+    after.io.bulk_read = 0;
     after.dns.attempt_delay = milliseconds{70};
     after.addresses.eject_after = 7;
     EXPECT_EQ(fixed_field_changed(config{}, after), "");

@@ -176,6 +176,7 @@ const bad_config out_of_range[] = {
     {"timeouts.total", [](config& c) { c.timeouts.total = milliseconds(0); }},
     {"io.threads", [](config& c) { c.io.threads = 257; }},
     {"io.receive_buffer", [](config& c) { c.io.receive_buffer = 1024; }},
+    {"io.bulk_read", [](config& c) { c.io.bulk_read = 17U << 20U; }},
     {"io.send_buffer", [](config& c) { c.io.send_buffer = ~0U; }},
     {"io.keepalive_idle", [](config& c) { c.io.keepalive_idle = seconds(0); }},
     {"addresses.balance", [](config& c) { c.addresses.balance = static_cast<address_balance>(3); }},
