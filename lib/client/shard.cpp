@@ -489,7 +489,6 @@ void add_shard(stats& sum, const stats& part) {
 // Events.
 
 void shard::on_writable(connection_id id) {
-    take_received();
     enter([&] {
         if (link* l = find_link(id)) {
             if (l->proxy_tls || l->tunnel) {

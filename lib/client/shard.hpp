@@ -310,6 +310,7 @@ private:
         io::io_result result;
     };
     void take_received();
+    void look_at_received();
     void read_link(link& l, int reads = 0);
     void read_link(link& l, const received_piece& piece);
     bool take_result(link& l, const io::io_result& result, std::span<const std::byte> octets);

@@ -139,7 +139,6 @@ void shard::on_resolved(connection_id id, error_code error, std::string detail,
 }
 
 void shard::on_connect_result(connection_id id, std::uint32_t attempt, error_code error) {
-    take_received();
     enter_from_socket([&] {
         link* l = find_link(id);
         if (l == nullptr || l->connected != base::time_point{}) return;

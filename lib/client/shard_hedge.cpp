@@ -129,8 +129,9 @@ void shard::give_caller(live_exchange& from, live_exchange& to, exchange_id id) 
 /// Ends an attempt that has no caller. One that core knows as a waiter may have got a connection in
 /// this very turn: it is ended when core's actions have been carried out.
 void shard::cancel_attempt(exchange_id id) {
-    const live_exchange& x = exchanges_[id];
+    live_exchange& x = exchanges_[id];
     if (x.stage == exchange_stage::assigned) {
+        x.discard_limit = config_.pool.drain_bytes;  // its answer may be in this very turn
         fail_assigned(id, asio::error::operation_aborted, "The other attempt was quicker.");
     } else if (x.held) {
         complete_exchange(id, asio::error::operation_aborted);

@@ -74,12 +74,12 @@ void shard::begin_http2(link& l) {
 
 /// `x` is on `l` from now on.
 void shard::carry(link& l, live_exchange& x) {
+    end_bulk(l);
     if (!l.is_http2()) {
         l.exchange = x.id;
         return;
     }
     if (l.streams.empty()) l.heard = now_;  // nobody listened before
-    end_bulk(l);
     x.place = static_cast<std::uint32_t>(l.streams.size());
     l.streams.push_back(x.id);
     watch(l);

@@ -140,7 +140,10 @@ void shard::resume(link& l) {
     l.paused = false;
     if (!poll_link(l)) return;
     l.wire->retain();
-    if (!l.paused && !l.wire->is_peer_closed()) l.driver.wait_readable();
+    if (l.paused) return;
+    // What is left may be less than the kernel was told to wait for.
+    if (l.wire->due(l.exchange) < l.driver.wanted()) end_bulk(l);
+    if (!l.wire->is_peer_closed()) l.driver.wait_readable();
 }
 
 void shard::flush_link(link& l) {

@@ -37,7 +37,6 @@ void shard::on_readable(connection_id id) {
     const bool can_wait = ready->ready && !ready->paused && sockets_->is_telling() &&
                           direct_reader(*ready) == nullptr;
     if (!can_wait) {
-        take_received();
         return enter_from_socket([&] {
             if (link* l = find_link(id)) l->ready ? read_link(*l) : read_handshake(*l);
         });
@@ -52,17 +51,18 @@ void shard::on_readable(connection_id id) {
 
 void shard::on_batch_told() { take_received(); }
 
-/// Looks at what was read, all of it in one turn.
+/// What was read is looked at in a turn, all of it.
 void shard::take_received() {
-    if (received_.empty()) return;
-    enter_from_socket([this] {
-        // Nothing is read ahead in a turn.
-        for (const received_piece& piece : received_) {
-            if (link* l = find_link(piece.from)) read_link(*l, piece);
-        }
-        received_.clear();
-        received_octets_ = 0;
-    });
+    if (!received_.empty()) enter_from_socket([] {});
+}
+
+/// Every turn begins with it: nothing may overtake octets that were read before.
+void shard::look_at_received() {
+    for (const received_piece& piece : received_) {
+        if (link* l = find_link(piece.from)) read_link(*l, piece);
+    }
+    received_.clear();
+    received_octets_ = 0;
 }
 
 /// Goes on after so many reads in this turn.

@@ -108,7 +108,9 @@ void shard::pump_request(live_exchange& x, link& l) {
         const bool is_whole = l.is_http2() && l.wire->body_remaining(id) == 0U;
         if (room == 0 && !is_whole) break;
         // A file is read to where its octets wait for the peer's window.
-        const auto in_place = is_file ? l.wire->body_room(id, room) : std::span<std::byte>();
+        const auto file = is_file ? x.body.file_rest() : std::nullopt;
+        const std::uint64_t rest = file ? std::min<std::uint64_t>(room, file->length) : 0;
+        const auto in_place = l.wire->body_room(id, static_cast<std::size_t>(rest));
         const upload_piece piece = x.body.next(std::clamp<std::size_t>(room, 1, limit),
                                                in_place.empty() ? file_buffer_ : in_place);
         switch (piece.status) {

@@ -20,6 +20,7 @@ void shard::turn(Work&& work) {
     } on_exit{in_turn_};
     in_turn_ = true;
     now_ = std::chrono::steady_clock::now();
+    if (!received_.empty()) look_at_received();
     work();
     finish_turn();
 }

@@ -117,6 +117,7 @@ void readiness_set::tell_batch() {
     struct guard {
         readiness_set& set;
         ~guard() {
+            set.in_batch_ = false;
             if (set.batch_next_ != set.batch_end_) {  // a handler threw: the rest comes later
                 boost::asio::post(set.executor_,
                                   [self = set.shared_from_this()] { self->tell_batch(); });
@@ -127,6 +128,7 @@ void readiness_set::tell_batch() {
         }
     } const on_exit{*this};
     telling_ = true;
+    in_batch_ = true;
     while (batch_next_ != batch_end_) {
         const epoll_event& event = batch_[batch_next_++];
         tell({static_cast<std::uint32_t>(event.data.u64),

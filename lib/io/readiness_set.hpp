@@ -82,7 +82,7 @@ public:
     void call_again(watch_id watch);
 
     /// In a call to a target: `on_batch_told` follows it.
-    [[nodiscard]] bool is_telling() const { return telling_; }
+    [[nodiscard]] bool is_telling() const { return in_batch_; }
     /// In a call to a target or to the owner: nothing else was ready when this was.
     [[nodiscard]] bool is_last() const {
         return telling_ && batch_next_ == batch_end_ && !has_more_ && again_.empty();
@@ -124,7 +124,8 @@ private:
     base::ring<watch_id> again_;
     std::size_t waits_ = 0;
     bool watching_ = false;
-    bool telling_ = false;
+    bool telling_ = false;   // a batch, or its rest is to come
+    bool in_batch_ = false;  // targets of it are called
     bool again_posted_ = false;
     bool has_more_ = false;  // the batch was full: what it left is no news any more
 };

@@ -9,6 +9,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -157,6 +158,102 @@ TEST_F(ShardReadTest, HandlerThatThrowsCostsTheOthersNothing) {
     expect_consistent(snapshot());
 }
 
+// The exception passes through the event of another connection, which must not be lost with it.
+TEST_F(ShardReadTest, EventBehindAHandlerThatThrowsIsNotLost) {
+    const std::string url = "http://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port());
+    std::optional<exchange> open;
+    std::size_t done = 0;
+    send(1, [&](std::size_t, error_code, const response&) {
+        ++done;
+        throw std::runtime_error("mine");
+    });
+    subject.async_open(get(url), [&](error_code error, exchange opened) {
+        EXPECT_FALSE(error);
+        open.emplace(std::move(opened));
+    });
+    error_code none = asio::error::would_block;
+    asio::ip::tcp::socket body(peers);
+    run_until([&] {
+        if (none) body = acceptor.accept(none);
+        return open.has_value() && !none && body.available() != 0;
+    });
+    constexpr std::size_t size = 200'000;
+    asio::write(body, asio::buffer("HTTP/1.1 200 OK\r\ncontent-length: " + std::to_string(size) +
+                                   "\r\n\r\nfirst"));
+    std::string buffer(size, '\0');
+    std::size_t got = 0;
+    std::size_t reads = 0;
+    const auto read = [&] {
+        open->async_read_some(asio::buffer(buffer), [&](error_code error, std::size_t octets) {
+            EXPECT_FALSE(error);
+            got += octets;
+            ++reads;
+        });
+    };
+    read();
+    run_until([&] { return reads == 1; });
+    read();  // straight from the socket
+    context.restart();
+    context.poll();
+    answer(0, "ok");
+    asio::write(body, asio::buffer(std::string(1000, 'x')));
+    for (int i = 0; i < 100 && done + reads != 3; ++i) {
+        try {
+            context.restart();
+            context.run_for(10ms);
+        } catch (const std::runtime_error&) {
+        }
+    }
+    EXPECT_EQ(done, 1U);
+    EXPECT_EQ(got, 1005U);
+}
+
+TEST_F(ShardReadTest, BothAnswersOfAHedgedPairInOneTurnCostNoConnection) {
+    config values = settings();
+    values.hedge.enabled = true;
+    values.budget.floor_per_second = 1000;
+    client hedging(context.get_executor(), values);
+    const std::string url = "http://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port());
+    acceptor.non_blocking(true);
+    const auto count_asking = [&] {
+        error_code error;
+        asio::ip::tcp::socket socket = acceptor.accept(error);
+        if (!error) sockets.push_back(std::move(socket));
+        std::size_t asking = 0;
+        for (asio::ip::tcp::socket& one : sockets) asking += one.available() != 0 ? 1 : 0;
+        return asking;
+    };
+    // It learns what is late from answers that are not; then they wait for the second to ask.
+    bool was_hedged = false;
+    for (int asked = 0; asked < 500 && !was_hedged; ++asked) {
+        std::optional<response> result;
+        hedging.async_send(get(url), [&](error_code error, response answer) {
+            EXPECT_FALSE(error) << error.message();
+            result = std::move(answer);
+        });
+        bool were_two = false;
+        int rounds = asked < 70 ? 0 : 20;
+        run_until([&] {
+            const std::size_t asking = count_asking();
+            if (asking == 1 && rounds-- > 0) return false;
+            were_two = were_two || asking == 2;
+            for (std::size_t i = 0; i < sockets.size(); ++i) {
+                std::string head(sockets[i].available(), '\0');
+                if (head.empty()) continue;
+                asio::read(sockets[i], asio::buffer(head));
+                answer(i, "ok");
+            }
+            return result.has_value();
+        });
+        was_hedged = were_two && result && result->hedged;
+    }
+    EXPECT_TRUE(was_hedged);
+    std::optional<stats> now;
+    hedging.async_stats([&](stats seen) { now = std::move(seen); });
+    run_until([&] { return now.has_value(); });
+    EXPECT_EQ(now->total().idle, 2U);
+}
+
 TEST_F(ShardReadTest, ConnectionThatEndsAmongOthersFailsAlone) {
     std::vector<error_code> errors(4);
     std::size_t done = 0;
@@ -176,6 +273,46 @@ TEST_F(ShardReadTest, ConnectionThatEndsAmongOthersFailsAlone) {
     EXPECT_EQ(errors[3], error_code());
     EXPECT_EQ(snapshot().total().open, 2U);
     expect_consistent(snapshot());
+}
+
+// A slow reader takes the end of a body from memory; the next answer on its connection is small.
+TEST_F(ShardReadTest, NothingIsWaitedForThatDoesNotCome) {
+    const std::string url = "http://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port());
+    std::optional<exchange> open;
+    subject.async_open(get(url),
+                       [&](error_code, exchange opened) { open.emplace(std::move(opened)); });
+    acceptor.non_blocking(true);
+    error_code none = asio::error::would_block;
+    asio::ip::tcp::socket body(peers);
+    run_until([&] {
+        if (none) body = acceptor.accept(none);
+        return open.has_value() && !none && body.available() != 0;
+    });
+    constexpr std::size_t size = 1'000'000;
+    asio::write(body, asio::buffer("HTTP/1.1 200 OK\r\ncontent-length: " + std::to_string(size) +
+                                   "\r\n\r\n"));
+    std::string buffer(12'000, '\0');
+    std::size_t got = 0;
+    bool is_over = false;
+    int most_wanted = 0;
+    std::function<void()> read = [&] {
+        open->async_read_some(asio::buffer(buffer), [&](error_code error, std::size_t octets) {
+            got += octets;
+            is_over = error == asio::error::eof;
+            if (!error) read();
+        });
+    };
+    read();
+    for (std::size_t sent = 0; sent < size; sent += 10'000) {
+        asio::write(body, asio::buffer(std::string(10'000, 'x')));
+        context.restart();
+        context.poll();
+        most_wanted = std::max(most_wanted, wanted_at_least(body));
+    }
+    EXPECT_GT(most_wanted, 1);
+    run_until([&] { return is_over; });
+    EXPECT_EQ(got, size);
+    EXPECT_EQ(wanted_at_least(body), 1);
 }
 
 TEST_F(ShardReadTest, BulkWakesForEachPieceWhereThatIsWanted) {

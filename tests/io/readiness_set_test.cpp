@@ -120,6 +120,29 @@ TEST_F(ReadinessSetTest, OwnerHearsOfTheEndOfABatch) {
     EXPECT_FALSE(set->is_telling());
 }
 
+TEST_F(ReadinessSetTest, NobodyIsInABatchThatAnExceptionLeft) {
+    watched one(*set);
+    watched other(*set);
+    watched again(*set);
+    set->begin_wait();
+    poll();
+    one.say('a');
+    other.say('a');
+    bool is_first = true;
+    const auto fail = [&] {
+        if (std::exchange(is_first, false)) throw std::runtime_error("mine");
+    };
+    one.then = fail;
+    other.then = fail;
+    bool was_telling = true;
+    again.then = [&] { was_telling = set->is_telling(); };
+    set->call_again(again.watch);
+    EXPECT_THROW(poll(), std::runtime_error);
+    poll();
+    EXPECT_FALSE(was_telling);
+    EXPECT_EQ(one.told.size() + other.told.size(), 4U);
+}
+
 TEST_F(ReadinessSetTest, EndOfStreamIsToldApartFromData) {
     watched one(*set);
     set->begin_wait();
