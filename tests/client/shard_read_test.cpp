@@ -232,7 +232,7 @@ TEST_F(ShardReadTest, BothAnswersOfAHedgedPairInOneTurnCostNoConnection) {
             result = std::move(answer);
         });
         bool were_two = false;
-        int rounds = asked < 70 ? 0 : 20;
+        int rounds = asked < 70 ? 0 : 100;
         run_until([&] {
             const std::size_t asking = count_asking();
             if (asking == 1 && rounds-- > 0) return false;
