@@ -1,12 +1,12 @@
 // shard: one thread's (or strand's) world, and the only place that sees both core and io. It turns
 // what happens on sockets, timers and in calls into facts for core, and core's actions into work.
 //
-// A turn: an event comes in (`enter`), the clock is read once, the event becomes facts, core's
-// actions are carried out until there are none, touched connections are flushed, the timer is
-// armed; only then are user handlers called. Nothing of the caller's runs inside a turn. Handshake
-// slices run in turns of their own, queued behind whatever sockets are ready, so that established
-// connections go first. Everything but `submit` and the constants is touched on the shard's
-// executor only.
+// A turn: an event comes in (`enter`), the clock is read once, octets that were read ahead are
+// looked at, they and the event become facts, core's actions are carried out until there are none,
+// touched connections are flushed, the timer is armed; only then are user handlers called. Nothing
+// of the caller's runs inside a turn. Handshake slices run in turns of their own, queued behind
+// whatever sockets are ready, so that established connections go first. Everything but `submit`
+// and the constants is touched on the shard's executor only.
 #pragma once
 
 #include <array>
@@ -429,7 +429,7 @@ private:
     std::vector<connection_id> dirty_;
     std::vector<exchange_id> unwritten_;    // that have octets for their file
     std::vector<exchange_id> filled_;       // whose reader has octets
-    std::vector<connection_id> gathering_;  // the same, but until the handlers have been called
+    std::vector<connection_id> gathering_;  // as `dirty_`, until the handlers have been called
     bool gathers_ = false;
     base::time_point gather_until_;  // set when `gathering_` gets its first
     std::unordered_map<std::uint64_t, std::pair<warm_handler, origin_id>> warming_;
