@@ -28,6 +28,8 @@ using std::chrono::milliseconds;
 using support::awaited_exchange;
 namespace asio = boost::asio;
 
+constexpr std::size_t large = 100'000;
+
 /// A client whose one thread is afflicted.
 class tormented_client {
 public:
@@ -58,6 +60,7 @@ private:
         values.pool.min_backoff = milliseconds(1);
         values.pool.max_backoff = milliseconds(1);
         values.redirect.enabled = true;
+        values.io.receive_buffer = large / 4;  // no large body comes with its head, all of it
         if (!origin.ca_pem().empty()) {
             tls_options options;
             options.ca_pem = origin.ca_pem();
@@ -77,8 +80,6 @@ struct expected_answer {
     unsigned status = 200;
     std::optional<std::string> body{};
 };
-
-constexpr std::size_t large = 100'000;
 
 /// A file of `large` octets, for as long as the process lives.
 int large_file() {
