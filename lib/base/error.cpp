@@ -118,6 +118,8 @@ constexpr std::array rows{
     row{errc::client_draining, unsent,
         "The client is draining and takes no new exchanges; nothing was sent."},
     row{errc::internal, maybe, "An internal rule of the client was broken; please report this."},
+    row{errc::out_of_memory, maybe,
+        "There was no memory for the connection or for decoding the response body."},
 };
 
 constexpr const row* find(int code) noexcept {

@@ -1,5 +1,6 @@
 #include "client/decoding.hpp"
 
+#include <new>
 #include <string>
 #include <utility>
 
@@ -32,7 +33,14 @@ decoding::decoding(const std::vector<proto::content_coding>& codings, const deco
 decoding::progress decoding::decode(std::span<const std::byte> in, std::span<std::byte> out) {
     progress result;
     if (!error_) {
-        const auto step = decoder_.decode(in, out);
+        proto::content_decoder::progress step;
+        try {
+            step = decoder_.decode(in, out);
+        } catch (const std::bad_alloc&) {
+            fail(errc::out_of_memory, no_memory_to_decode);
+            result.error = error_;
+            return result;
+        }
         result.consumed = step.consumed;
         result.produced = step.produced;
         if (step.is_broken) {
@@ -74,7 +82,12 @@ std::unique_ptr<decoding> begin_decoding(const request& what, response_head& hea
     }
     head.headers.erase("content-encoding");
     head.headers.erase("content-length");
-    return std::make_unique<decoding>(found.codings, values);
+    try {
+        return std::make_unique<decoding>(found.codings, values);
+    } catch (const std::bad_alloc&) {
+        error = errc::out_of_memory;
+        return nullptr;
+    }
 }
 
 }  // namespace hearth::detail

@@ -30,6 +30,9 @@ inline constexpr std::size_t decode_buffer_bytes = 64 * 1024;
 /// request for a range: it would be one of the encoded octets.
 void ask_for_codings(request& what, const decode_config& values);
 
+inline constexpr std::string_view no_memory_to_decode =
+    "There was no memory for decoding the response body.";
+
 class decoding {
 public:
     struct progress {

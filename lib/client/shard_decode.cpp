@@ -26,7 +26,9 @@ bool shard::start_decoding(live_exchange& x, response_head& head) {
     auto made = begin_decoding(x.what, head, config_.decode, error);
     if (error) {
         fail_assigned(x.id, error,
-                      "The response body has more content codings than decode.max_codings.");
+                      error == errc::out_of_memory
+                          ? std::string(no_memory_to_decode)
+                          : "The response body has more content codings than decode.max_codings.");
         return false;
     }
     if (!made) return true;

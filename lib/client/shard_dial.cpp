@@ -3,6 +3,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/system/errc.hpp>
+#include <new>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -252,7 +253,14 @@ void shard::become_ready(link& l) {
             "The origin did not choose HTTP/2 (h2) by ALPN, and nothing else may be spoken.");
         return;
     }
-    if (chose_http2 || policy == protocol_policy::http2_only) begin_http2(l);
+    if (chose_http2 || policy == protocol_policy::http2_only) {
+        try {
+            begin_http2(l);
+        } catch (const std::bad_alloc&) {
+            return dial_failed(l, core::dial_failure::connect_failed, errc::out_of_memory,
+                               "There was no memory for HTTP/2 on the new connection.");
+        }
+    }
     if (l.wire->tls() != nullptr && !take_what_follows(l)) return;
     origin_entry& origin = origins_[l.origin.index];
     HEARTH_ASSERT(origin.dialing != 0);

@@ -188,7 +188,7 @@ void shard::flush_link(link& l) {
     read_link(l);
     link* again = find_link(id);
     if (again == nullptr || again->closing || again->paused) return;
-    if (again->is_http2()) {
+    if (again->is_http2() || again->wire->is_tls_broken()) {
         again->wire->on_peer_closed(true);
         (void)poll_link(*again);
         return;

@@ -68,13 +68,14 @@ void shard::submit(Work&& work) {
 template <class Work>
 void shard::submit_late(Work work) {
     if (is_inherited()) return;  // its threads are not here, and their locks may be held for ever
-    submitting_.fetch_add(1);
-    if (!stopped_.load()) {
-        submit(std::move(work));
-        submitting_.fetch_sub(1);
-        return;
+    {
+        struct guard {
+            std::atomic<int>& count;
+            explicit guard(std::atomic<int>& of) : count(of) { count.fetch_add(1); }
+            ~guard() { count.fetch_sub(1); }
+        } const on_exit{submitting_};
+        if (!stopped_.load()) return submit(std::move(work));
     }
-    submitting_.fetch_sub(1);
     boost::asio::post(boost::asio::system_executor(),
                       [self = shared_from_this(), work = std::move(work)]() mutable {
                           const std::lock_guard lock(self->late_);

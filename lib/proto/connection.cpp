@@ -179,7 +179,7 @@ void connection::write_h1_body(std::span<const std::byte> bytes) {
     const h1_engine::body_frame frame = h1_.frame_body(bytes.size());
     staged_.append(std::string_view(frame.prefix, frame.prefix_size));
     if (!flush()) return;
-    if (!tls_->encrypt(bytes)) encrypt_failed_ = true;
+    (void)encrypt(bytes);
     if (frame.suffix_size != 0) staged_.append(std::string_view("\r\n"));
 }
 
@@ -202,7 +202,7 @@ bool connection::flush() {
 
 bool connection::encrypt_staged() {
     if (tls_ && !staged_.empty() && !encrypt_failed_) {
-        if (!tls_->encrypt(staged_.data())) encrypt_failed_ = true;
+        (void)encrypt(staged_.data());
         staged_.clear();
         staged_.release();
     }
@@ -214,7 +214,12 @@ bool connection::put_frame(std::span<const std::byte> frame, std::size_t more) {
     // Once for all frames of this flush, which are encrypted one by one.
     (void)tls_->output().prepare(staged_.size() + more + more / 64 + frame_sink::best_size);
     if (!encrypt_staged()) return false;
-    if (!tls_->encrypt(frame)) encrypt_failed_ = true;
+    return encrypt(frame);
+}
+
+/// False: TLS has failed, and says so to whoever asks for events.
+bool connection::encrypt(std::span<const std::byte> plain) {
+    if (!tls_->encrypt(plain)) tls_failed_ = encrypt_failed_ = true;
     return !encrypt_failed_;
 }
 

@@ -103,6 +103,8 @@ public:
     /// bodies wait in their engine while the output holds `max_output` octets or more.
     [[nodiscard]] bool flush();
     static constexpr std::size_t max_output = 256 * 1024;
+    /// TLS has failed, ours or the peer's: an `error` event says how.
+    [[nodiscard]] bool is_tls_broken() const { return tls_failed_; }
     /// True if `flush` has something to do, or would have once the output has room.
     [[nodiscard]] bool wants_flush() const;
     /// Appends GOAWAY where HTTP/2 is spoken, and close_notify where there is TLS.
@@ -122,6 +124,7 @@ private:
     bool decrypt_more(event& out);
     std::size_t decrypt(std::span<std::byte> into);
     void write_h1_body(std::span<const std::byte> bytes);
+    bool encrypt(std::span<const std::byte> plain);
     bool put_frame(std::span<const std::byte> frame, std::size_t more) override;
     bool encrypt_staged();
 

@@ -61,7 +61,8 @@ class content_decoder {
 public:
     using progress = decode_stage::progress;
 
-    /// `codings` in the order they were applied, as `find_codings` gives them.
+    /// `codings` in the order they were applied, as `find_codings` gives them. Throws
+    /// std::bad_alloc when a library has no memory, as `decode` does.
     explicit content_decoder(const std::vector<content_coding>& codings);
     ~content_decoder();
 

@@ -3,6 +3,7 @@
 #include <brotli/decode.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <array>
@@ -44,6 +45,7 @@ public:
         stream_.next_out = reinterpret_cast<Bytef*>(out.data());
         stream_.avail_out = static_cast<uInt>(out.size());
         const int code = inflate(&stream_, Z_NO_FLUSH);
+        if (code == Z_MEM_ERROR) throw std::bad_alloc();
         has_ended_ = code == Z_STREAM_END;
         // Z_BUF_ERROR: no progress was possible, which is no fault.
         return {in.size() - stream_.avail_in, out.size() - stream_.avail_out,
@@ -140,6 +142,7 @@ public:
         auto* next_out = reinterpret_cast<std::uint8_t*>(out.data());
         const BrotliDecoderResult code = BrotliDecoderDecompressStream(
             state_, &in_left, &next_in, &out_left, &next_out, nullptr);
+        if (code == BROTLI_DECODER_RESULT_ERROR && lacks_memory()) throw std::bad_alloc();
         has_ended_ = code == BROTLI_DECODER_RESULT_SUCCESS;
         return {in.size() - in_left, out.size() - out_left,
                 code == BROTLI_DECODER_RESULT_ERROR || (has_ended_ && in_left != 0)};
@@ -147,6 +150,12 @@ public:
     bool may_end() const override { return has_ended_; }
 
 private:
+    [[nodiscard]] bool lacks_memory() const {
+        const BrotliDecoderErrorCode code = BrotliDecoderGetErrorCode(state_);
+        return code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES &&
+               code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES;
+    }
+
     BrotliDecoderState* state_;
     bool has_ended_ = false;
 };
@@ -167,6 +176,7 @@ public:
         ZSTD_inBuffer input{in.data(), in.size(), 0};
         ZSTD_outBuffer output{out.data(), out.size(), 0};
         const std::size_t code = ZSTD_decompressStream(state_, &output, &input);
+        if (ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation) throw std::bad_alloc();
         has_ended_ = code == 0;
         return {input.pos, output.pos, ZSTD_isError(code) != 0};
     }

@@ -11,7 +11,7 @@
 
 namespace hearth::proto {
 
-/// Throws std::bad_alloc when a library cannot make its state.
+/// Throws std::bad_alloc when a library has no memory, as the stages do when they decode.
 [[nodiscard]] std::unique_ptr<decode_stage> make_decode_stage(content_coding coding);
 
 }  // namespace hearth::proto

@@ -53,7 +53,8 @@ void h2_connection::begin(exchange_id exchange, const outgoing_head& head) {
     const bool sends_body = is_connect || (head.has_body && !is_empty);
     const std::int32_t id = session_.request(fields_.list(), sends_body);
     if (id < 0) {
-        refuse_request(exchange, {errc::internal, "the request could not be submitted"});
+        refuse_request(exchange, {session_.lacks_memory() ? errc::out_of_memory : errc::internal,
+                                  "the request could not be submitted"});
         return;
     }
     h2_stream& stream = streams_.add(exchange, id);
@@ -240,11 +241,17 @@ void h2_connection::fail_connection(h2_error_code code, std::string_view detail)
     mark_failed(code, detail);
 }
 
-void h2_connection::mark_failed(h2_error_code code, std::string_view detail) {
+/// What nghttp2 had no memory for is lost: a window that is never given back, an answer.
+void h2_connection::notice_shortage() {
+    mark_failed(h2_error_code::internal_error, "nghttp2 had no memory for the connection",
+                errc::out_of_memory);
+}
+
+void h2_connection::mark_failed(h2_error_code code, std::string_view detail, errc error) {
     if (is_failed_) return;
     is_failed_ = true;
     input_ = {};
-    const failure_cause cause{.code = code, .detail = detail};
+    const failure_cause cause{.error = error, .code = code, .detail = detail};
     streams_.for_each([this, &cause](h2_stream& stream) { fail_stream(stream, cause); });
     pending last;
     last.kind = event_kind::error;
@@ -306,7 +313,12 @@ bool h2_connection::poll_event(event& out) {
         while (events_.pop(current_)) {
             if (deliver(current_, out)) return true;
         }
-        if (is_failed_ || input_.empty()) return false;
+        if (is_failed_) return false;
+        if (session_.lacks_memory()) {
+            notice_shortage();
+            continue;
+        }
+        if (input_.empty()) return false;
         advance();
     }
 }

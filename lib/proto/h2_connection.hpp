@@ -58,7 +58,9 @@ public:
     [[nodiscard]] bool is_draining() const;
     [[nodiscard]] bool is_failed() const { return is_failed_; }
     [[nodiscard]] bool has_input() const { return !input_.empty() || events_.size() != 0; }
-    [[nodiscard]] bool wants_flush() const { return !early_.empty() || session_.wants_send(); }
+    [[nodiscard]] bool wants_flush() const {
+        return !early_.empty() || session_.wants_send() || (session_.lacks_memory() && !is_failed_);
+    }
     [[nodiscard]] bool wants_ping() const;
     [[nodiscard]] bool has_peer_settings() const { return has_settings_; }
     [[nodiscard]] std::uint32_t max_streams() const;
@@ -103,7 +105,9 @@ private:
     void fail_misuse(h2_stream& stream);
     /// All streams fail, and the peer is told unless nghttp2 does.
     void fail_connection(h2_error_code code, std::string_view detail);
-    void mark_failed(h2_error_code code, std::string_view detail);
+    void mark_failed(h2_error_code code, std::string_view detail,
+                     errc error = errc::peer_protocol_error);
+    void notice_shortage();
     void mark_over(h2_stream& stream);
     void forget(h2_stream& stream);
     [[nodiscard]] std::string lost_detail() const;

@@ -78,6 +78,7 @@ void h2_connection::feed(std::span<const std::byte> octets) {
         notice_termination();
         return;
     }
+    if (session_.lacks_memory()) return notice_shortage();
     const bool is_flood =
         error == NGHTTP2_ERR_FLOODED || error == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
     fail_connection(is_flood ? h2_error_code::enhance_your_calm : h2_error_code::protocol_error,

@@ -29,6 +29,7 @@ void h2_connection::collect(base::byte_queue& out, std::size_t limit) {
         const std::byte* octets = nullptr;
         const std::ptrdiff_t size = session_.send(octets);
         if (size < 0) {
+            if (session_.lacks_memory()) notice_shortage();
             mark_failed(h2_error_code::internal_error, "the output could not be made");
             break;
         }

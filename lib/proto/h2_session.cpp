@@ -205,16 +205,22 @@ void h2_session::submit_settings(const h2_settings& settings) {
     set_window(0, settings.initial_connection_window);
 }
 
+int h2_session::note(int code) {
+    if (code == NGHTTP2_ERR_NOMEM) lacks_memory_ = true;
+    return code;
+}
+
 int h2_session::receive(std::span<const std::byte> octets) {
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): nghttp2 reads uint8_t
     const auto* const data = reinterpret_cast<const std::uint8_t*>(octets.data());
     const ssize_t taken = nghttp2_session_mem_recv(session_.get(), data, octets.size());
-    return taken < 0 ? static_cast<int>(taken) : 0;
+    return taken < 0 ? note(static_cast<int>(taken)) : 0;
 }
 
 std::ptrdiff_t h2_session::send(const std::byte*& octets) {
     const std::uint8_t* data = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_.get(), &data);
+    if (size < 0) note(static_cast<int>(size));
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): nghttp2 writes uint8_t
     octets = reinterpret_cast<const std::byte*>(data);
     return size;
@@ -225,24 +231,22 @@ bool h2_session::wants_send() const { return nghttp2_session_want_write(session_
 std::int32_t h2_session::request(std::span<const nghttp2_nv> fields, bool has_body) {
     nghttp2_data_provider body{};
     body.read_callback = on_body_read;
-    return nghttp2_submit_request(session_.get(), nullptr, fields.data(), fields.size(),
-                                  has_body ? &body : nullptr, nullptr);
+    return note(nghttp2_submit_request(session_.get(), nullptr, fields.data(), fields.size(),
+                                       has_body ? &body : nullptr, nullptr));
 }
 
 bool h2_session::trailers(std::int32_t stream, std::span<const nghttp2_nv> fields) {
-    return nghttp2_submit_trailer(session_.get(), stream, fields.data(), fields.size()) == 0;
+    return note(nghttp2_submit_trailer(session_.get(), stream, fields.data(), fields.size())) == 0;
 }
 
 void h2_session::resume_body(std::int32_t stream) {
-    // Fails when the stream has no body to resume, which is what the caller may not know.
-    static_cast<void>(nghttp2_session_resume_data(session_.get(), stream));
+    // Fails, too, when the stream has no body to resume, which is what the caller may not know.
+    note(nghttp2_session_resume_data(session_.get(), stream));
 }
 
 void h2_session::reset(std::int32_t stream, h2_error_code code) {
-    if (nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream,
-                                  static_cast<std::uint32_t>(code)) == NGHTTP2_ERR_NOMEM) {
-        throw std::bad_alloc();
-    }
+    note(nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, stream,
+                                   static_cast<std::uint32_t>(code)));
 }
 
 void h2_session::ping(std::uint64_t payload) {
@@ -250,35 +254,28 @@ void h2_session::ping(std::uint64_t payload) {
     for (std::size_t i = octets.size(); i-- > 0; payload >>= 8) {
         octets[i] = static_cast<std::uint8_t>(payload & 0xff);
     }
-    if (nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, octets.data()) != 0) {
-        throw std::bad_alloc();
-    }
+    note(nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, octets.data()));
 }
 
 void h2_session::goaway() {
-    if (nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0) ==
-        NGHTTP2_ERR_NOMEM) {
-        throw std::bad_alloc();
-    }
+    note(nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0));
 }
 
 void h2_session::terminate(h2_error_code code) {
-    if (nghttp2_session_terminate_session(session_.get(), static_cast<std::uint32_t>(code)) != 0) {
-        throw std::bad_alloc();
-    }
+    note(nghttp2_session_terminate_session(session_.get(), static_cast<std::uint32_t>(code)));
 }
 
 void h2_session::consume_connection(std::size_t octets) {
-    static_cast<void>(nghttp2_session_consume_connection(session_.get(), octets));
+    note(nghttp2_session_consume_connection(session_.get(), octets));
 }
 
 void h2_session::consume_stream(std::int32_t stream, std::size_t octets) {
-    static_cast<void>(nghttp2_session_consume_stream(session_.get(), stream, octets));
+    note(nghttp2_session_consume_stream(session_.get(), stream, octets));
 }
 
 void h2_session::set_window(std::int32_t stream, std::uint32_t size) {
-    static_cast<void>(nghttp2_session_set_local_window_size(
-        session_.get(), NGHTTP2_FLAG_NONE, stream, static_cast<std::int32_t>(size)));
+    note(nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, stream,
+                                               static_cast<std::int32_t>(size)));
 }
 
 std::int32_t h2_session::window_left(std::int32_t stream) const {

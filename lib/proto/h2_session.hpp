@@ -67,6 +67,10 @@ public:
     /// `listener` must outlive the session. Throws std::bad_alloc.
     h2_session(const h2_settings& settings, h2_session_listener& listener);
 
+    /// nghttp2 had no memory for something, which is not sent or not done then: the connection
+    /// cannot go on.
+    [[nodiscard]] bool lacks_memory() const { return lacks_memory_; }
+
     /// 0, or an nghttp2 error. A frame at most, so that what comes of it stays small.
     [[nodiscard]] int receive(std::span<const std::byte> octets);
     /// The next octets to send, valid until the next call; empty: none now. Below 0: an nghttp2
@@ -103,8 +107,11 @@ private:
         void operator()(nghttp2_session* session) const { nghttp2_session_del(session); }
     };
     void submit_settings(const h2_settings& settings);
+    /// Looks at what a call of nghttp2 came to.
+    int note(int code);
 
     std::unique_ptr<nghttp2_session, deleter> session_;
+    bool lacks_memory_ = false;
 };
 
 }  // namespace hearth::proto

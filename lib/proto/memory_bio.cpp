@@ -21,7 +21,7 @@ const BIO_METHOD* memory_bio::method() {
     static const BIO_METHOD* const shared = [] {
         const int type = BIO_get_new_index() | BIO_TYPE_SOURCE_SINK;
         bio_method_ptr made(BIO_meth_new(type, "hearth memory"));
-        if (!made) throw std::bad_alloc();
+        if (!made) throw std::bad_alloc();  // it will be tried again
         BIO_meth_set_read(made.get(), &memory_bio::on_read);
         BIO_meth_set_write(made.get(), &memory_bio::on_write);
         BIO_meth_set_ctrl(made.get(), &memory_bio::on_control);
@@ -31,8 +31,12 @@ const BIO_METHOD* memory_bio::method() {
 }
 
 bio_ptr memory_bio::make_bio() {
-    bio_ptr bio(BIO_new(method()));
-    if (!bio) throw std::bad_alloc();
+    bio_ptr bio;
+    try {
+        bio.reset(BIO_new(method()));
+    } catch (const std::bad_alloc&) {  // of the method
+    }
+    if (!bio) return bio;
     BIO_set_data(bio.get(), this);
     BIO_set_init(bio.get(), 1);
     return bio;

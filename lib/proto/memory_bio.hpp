@@ -30,7 +30,7 @@ public:
     memory_bio(const memory_bio&) = delete;
     memory_bio& operator=(const memory_bio&) = delete;
 
-    /// A BIO that reads from and writes to this object, which must outlive it. Throws `bad_alloc`.
+    /// A BIO that reads from and writes to this object, which must outlive it. Null: no memory.
     [[nodiscard]] bio_ptr make_bio();
 
     /// Borrows `bytes` until `retain` or the next `receive`, which copy what was not read.

@@ -60,6 +60,11 @@ std::string take_openssl_error() {
     return text;
 }
 
+bool openssl_lacks_memory() noexcept {
+    // The first cause comes first.
+    return ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE;
+}
+
 void clear_openssl_errors() noexcept {
     if (ERR_peek_error() != 0) ERR_clear_error();
 }

@@ -12,6 +12,9 @@ namespace hearth::proto {
 /// name, else OpenSSL's reason and, where it differs, the first cause. Never empty.
 [[nodiscard]] std::string take_openssl_error();
 
+/// True if this thread's error queue says that a call failed because OpenSSL found no memory.
+[[nodiscard]] bool openssl_lacks_memory() noexcept;
+
 /// Empties this thread's error queue; nearly free if it is empty.
 void clear_openssl_errors() noexcept;
 

@@ -46,17 +46,13 @@ const std::shared_ptr<const tls_profile>& checked(const std::shared_ptr<const tl
     return given;
 }
 
+errc code_or_no_memory(errc code) { return openssl_lacks_memory() ? errc::out_of_memory : code; }
+
 // Why a call of OpenSSL's stopped, by the code of SSL_get_error.
 std::string explain(int why) {
     if (why == SSL_ERROR_SSL) return take_openssl_error();
     if (why == SSL_ERROR_ZERO_RETURN) return "the peer closed";
     return "OpenSSL stopped with code " + std::to_string(why);
-}
-
-ssl_ptr make_ssl(SSL_CTX* context) {
-    ssl_ptr ssl(SSL_new(context));
-    if (!ssl) throw std::bad_alloc();
-    return ssl;
 }
 
 }  // namespace
@@ -87,7 +83,9 @@ public:
     [[nodiscard]] bool encrypt(std::span<const std::byte> plain);
     void shut_down();
 
-    [[nodiscard]] bool has_record() const { return bio_.has_record() || SSL_pending(ssl()) > 0; }
+    [[nodiscard]] bool has_record() const {
+        return bio_.has_record() || (ssl_ && SSL_pending(ssl()) > 0);
+    }
     [[nodiscard]] bool is_established() const { return state_ == state::established; }
     [[nodiscard]] std::string_view alpn() const;
     [[nodiscard]] SSL* ssl() const { return ssl_.get(); }
@@ -100,6 +98,7 @@ public:
 private:
     enum class state : std::uint8_t { created, handshaking, established, failed };
 
+    [[nodiscard]] bool set_up(const tls_settings& settings);
     void set_names(const tls_settings& settings);
     void set_session();
     [[nodiscard]] tls_step finish_handshake();
@@ -130,8 +129,16 @@ tls_engine::implementation::implementation(const tls_settings& settings)
     : profile_(checked(settings.profile)),
       peer_(settings.host + ':' + std::to_string(settings.port)),
       offered_alpn_(settings.offer_http2 ? alpn_http2 : alpn_http1),
-      ssl_(make_ssl(profile_->internals().context())) {
-    hooks_.attach(ssl());
+      ssl_(SSL_new(profile_->internals().context())) {
+    if (!set_up(settings) && state_ != state::failed) {
+        fail(errc::out_of_memory, "OpenSSL could not make it");
+    }
+    clear_openssl_errors();
+}
+
+/// False: there is no memory for it.
+bool tls_engine::implementation::set_up(const tls_settings& settings) {
+    if (!ssl_ || !hooks_.attach(ssl())) return false;
     if (settings.sessions != nullptr && profile_->options().session_resumption) {
         hooks_.sessions = &settings.sessions->internals();
         hooks_.profile = profile_->internals().id();
@@ -139,16 +146,17 @@ tls_engine::implementation::implementation(const tls_settings& settings)
     }
     if (settings.chains != nullptr) hooks_.chains = &settings.chains->internals();
     bio_.limit_input(max_handshake_input);
-    BIO* bio = bio_.make_bio().release();
+    BIO* const bio = bio_.make_bio().release();
+    if (bio == nullptr) return false;
     SSL_set_bio(ssl(), bio, bio);
     SSL_set_connect_state(ssl());
     // Unlike its siblings this one returns 0 for success.
     if (SSL_set_alpn_protos(ssl(), reinterpret_cast<const unsigned char*>(offered_alpn_.data()),
                             static_cast<unsigned>(offered_alpn_.size())) != 0) {
-        throw std::bad_alloc();
+        return false;
     }
     set_names(settings);
-    clear_openssl_errors();
+    return true;
 }
 
 tls_engine::implementation::~implementation() {
@@ -169,7 +177,8 @@ void tls_engine::implementation::set_names(const tls_settings& settings) {
         is_ok = require_peer_name(ssl(), *verified);
     }
     if (!is_ok) {
-        fail(errc::handshake_failed, "the host cannot be named in TLS (RFC 6066 3)");
+        fail(code_or_no_memory(errc::handshake_failed),
+             "the host cannot be named in TLS (RFC 6066 3)");
         return;
     }
     hooks_.expected_name = verified->text;
@@ -228,7 +237,9 @@ tls_step tls_engine::implementation::fail_handshake(int why) {
     // A session that breaks handshakes must not break the next one as well.
     if (offered_) hooks_.sessions->remove(hooks_.profile, hooks_.session_key, offered_.get());
     offered_.reset();
-    if (!hooks_.rejection.empty()) {
+    if (openssl_lacks_memory()) {
+        fail(errc::out_of_memory, explain(why));
+    } else if (!hooks_.rejection.empty()) {
         fail(errc::certificate_rejected, hooks_.rejection);
     } else if (bio_.is_over_limit()) {
         fail(errc::handshake_failed, "the peer sent more than " +
@@ -289,7 +300,8 @@ tls_status tls_engine::implementation::read_stopped(int result) {
         fail(errc::peer_tls_error, "the peer sent " + std::to_string(idle_messages_) +
                                        " handshake messages in a row without data");
     } else {
-        fail(errc::peer_tls_error, explain(why));
+        const errc code = code_or_no_memory(errc::peer_tls_error);
+        fail(code, explain(why));
     }
     return tls_status::failed;
 }
@@ -304,7 +316,8 @@ bool tls_engine::implementation::encrypt(std::span<const std::byte> plain) {
     std::size_t written = 0;
     const int result = SSL_write_ex(ssl(), plain.data(), plain.size(), &written);
     if (result == 1) return true;
-    fail(errc::peer_tls_error, take_openssl_error());
+    const errc code = code_or_no_memory(errc::peer_tls_error);
+    fail(code, take_openssl_error());
     return false;
 }
 
@@ -330,6 +343,8 @@ void tls_engine::implementation::fail(errc code, std::string_view detail) {
         error_detail_ = "the certificate of " + peer_ + " was rejected: ";
     } else if (code == errc::handshake_failed) {
         error_detail_ = "TLS with " + peer_ + " could not be negotiated: ";
+    } else if (code == errc::out_of_memory) {
+        error_detail_ = "there was no memory for TLS with " + peer_ + ": ";
     } else {
         error_detail_ = "TLS with " + peer_ + " broke: ";
     }

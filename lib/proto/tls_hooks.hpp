@@ -31,7 +31,8 @@ struct tls_hooks {
     peer_to_verify question;  ///< asked
     x509_stack_ptr verified;  ///< The chain, as the rules have verified it; null if they refused.
 
-    void attach(SSL* ssl) { SSL_set_app_data(ssl, this); }
+    /// False: OpenSSL has no memory for it.
+    [[nodiscard]] bool attach(SSL* ssl) { return SSL_set_app_data(ssl, this) == 1; }
     [[nodiscard]] static tls_hooks* of(const SSL* ssl) {
         return static_cast<tls_hooks*>(SSL_get_app_data(ssl));
     }

@@ -335,7 +335,7 @@ void tls_profile::implementation::set_key_log() {
 
 void tls_profile::implementation::set_callbacks() {
     SSL_CTX* context = context_.get();
-    SSL_CTX_set_app_data(context, this);
+    if (SSL_CTX_set_app_data(context, this) != 1) throw std::bad_alloc();
     SSL_CTX_set_cert_verify_callback(context, &proto::verify_peer, this);
     if (!options_.session_resumption) {
         SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);

@@ -118,7 +118,21 @@ int verify_chain(X509_STORE_CTX* store, const tls_profile::implementation& profi
     return result;
 }
 
+// Whether the rules still say whom the certificate must be for: OpenSSL copies them for each
+// verification, goes on when it has no memory for the name, and then takes any name.
+bool expects_peer(X509_STORE_CTX* store) {
+    X509_VERIFY_PARAM* const rules = X509_STORE_CTX_get0_param(store);
+    if (X509_VERIFY_PARAM_get0_host(rules, 0) != nullptr) return true;
+    const openssl_text_ptr address(X509_VERIFY_PARAM_get1_ip_asc(rules));
+    return address != nullptr;
+}
+
 bool judge(X509_STORE_CTX* store, const tls_profile::implementation& profile, tls_hooks& hooks) {
+    if (!expects_peer(store)) {
+        X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
+        hooks.rejection = "there was no memory for the name to verify";
+        return false;
+    }
     if (verify_chain(store, profile, hooks) <= 0) {
         if (X509_STORE_CTX_get_error(store) == X509_V_OK) {
             X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);

@@ -19,7 +19,7 @@ std::vector<errc> all_codes() {
         {errc::invalid_url, errc::wrong_process},
         {errc::queue_full, errc::proxy_failed},
         {errc::first_byte_timeout, errc::unsupported_by_peer},
-        {errc::client_closed, errc::internal},
+        {errc::client_closed, errc::out_of_memory},
     };
     std::vector<errc> codes;
     for (const auto& [first, last] : blocks) {

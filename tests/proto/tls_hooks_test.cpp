@@ -11,7 +11,7 @@ TEST(TlsHooksTest, AreFoundByTheConnectionTheyAreAttachedTo) {
     const ssl_ptr second(SSL_new(context.get()));
     tls_hooks hooks;
     EXPECT_EQ(tls_hooks::of(first.get()), nullptr);
-    hooks.attach(first.get());
+    ASSERT_TRUE(hooks.attach(first.get()));
     EXPECT_EQ(tls_hooks::of(first.get()), &hooks);
     EXPECT_EQ(tls_hooks::of(second.get()), nullptr);
 }

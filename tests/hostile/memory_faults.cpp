@@ -1,0 +1,119 @@
+#include "hostile/memory_faults.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <limits>
+#include <new>
+
+// The C library's own, which do not come back here.
+extern "C" {
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* memory, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+void __libc_free(void* memory);
+}
+
+namespace hearth::hostile {
+namespace {
+
+constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
+
+thread_local bool is_watched = false;
+std::atomic<heap> short_heap{heap::libraries};
+std::atomic<std::uint64_t> fails_at{never};
+std::atomic<std::uint64_t> made{0};
+
+bool fails(heap which) {
+    return is_watched && which == short_heap && made.fetch_add(1) == fails_at;
+}
+
+void* new_object(std::size_t size, std::size_t alignment) {
+    void* memory = nullptr;
+    if (!fails(heap::objects)) {
+        if (size == 0) size = 1;
+        memory = alignment > alignof(std::max_align_t) ? __libc_memalign(alignment, size)
+                                                       : __libc_malloc(size);
+    }
+    return memory;
+}
+
+void* new_object_or_throw(std::size_t size, std::size_t alignment) {
+    void* const memory = new_object(size, alignment);
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
+}
+
+}  // namespace
+
+void set_shortage(heap of, std::uint64_t at) {
+    fails_at = never;
+    short_heap = of;
+    made = 0;
+    fails_at = at;
+}
+
+void end_shortage() { fails_at = never; }
+
+std::uint64_t requests_made() { return made; }
+
+watched_thread::watched_thread() { is_watched = true; }
+watched_thread::~watched_thread() { is_watched = false; }
+
+}  // namespace hearth::hostile
+
+namespace {
+using hearth::hostile::fails;
+using hearth::hostile::heap;
+using hearth::hostile::new_object;
+using hearth::hostile::new_object_or_throw;
+
+void* no_memory() {
+    errno = ENOMEM;
+    return nullptr;
+}
+}  // namespace
+
+extern "C" {
+void* malloc(std::size_t size) noexcept {
+    return fails(heap::libraries) ? no_memory() : __libc_malloc(size);
+}
+void* calloc(std::size_t count, std::size_t size) noexcept {
+    return fails(heap::libraries) ? no_memory() : __libc_calloc(count, size);
+}
+/// Asio's operations come from here.
+void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
+    return fails(heap::objects) ? no_memory() : __libc_memalign(alignment, size);
+}
+void* realloc(void* memory, std::size_t size) noexcept {
+    return fails(heap::libraries) ? no_memory() : __libc_realloc(memory, size);
+}
+}
+
+void* operator new(std::size_t size) { return new_object_or_throw(size, 1); }
+void* operator new[](std::size_t size) { return new_object_or_throw(size, 1); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    return new_object_or_throw(size, static_cast<std::size_t>(alignment));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+    return new_object_or_throw(size, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t size, const std::nothrow_t& /*unused*/) noexcept {
+    return new_object(size, 1);
+}
+void* operator new[](std::size_t size, const std::nothrow_t& /*unused*/) noexcept {
+    return new_object(size, 1);
+}
+void operator delete(void* memory) noexcept { __libc_free(memory); }
+void operator delete[](void* memory) noexcept { __libc_free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { __libc_free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { __libc_free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { __libc_free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { __libc_free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { __libc_free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
+    __libc_free(memory);
+}
+void operator delete(void* memory, const std::nothrow_t&) noexcept { __libc_free(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { __libc_free(memory); }
