@@ -2,6 +2,7 @@
 #
 #   hearth_packages GROUP...   installs what .ci/packages lists for the groups, if anything is missing
 #   hearth_configure DIR ARG.. configures the build directory DIR unless it is configured already
+#   hearth_configure_fuzzing DIR  configures DIR for fuzz targets and sanitized tests
 #   hearth_build DIR TARGET..  builds (everything, if no target is named)
 #   say TEXT                   a progress line with the time since the script started
 
@@ -80,6 +81,12 @@ hearth_configure() {
     if [ -f "$dir/meson-private/coredata.dat" ]; then rm -rf "$dir"; fi
     say "configuring $dir"
     meson setup "$dir" "$hearth_root" "$@"
+}
+
+# By clang, with AddressSanitizer and UBSan: for the fuzz targets, and for tests under these.
+hearth_configure_fuzzing() {
+    CXX=${HEARTH_CLANG:-clang++} hearth_configure "$1" -Dfuzzing=true -Dexamples=false \
+        -Dbenches=false -Db_sanitize=address,undefined -Db_lundef=false
 }
 
 hearth_build() {

@@ -147,7 +147,7 @@ TEST(ClientStateTest, EveryThreadServesOrigins) {
     values.io.threads = 4;
     client subject(values);
     std::vector<awaited_response> calls;
-    for (int i = 0; i < 60; ++i) {
+    for (std::size_t i = 0; i < 60; ++i) {
         calls.push_back(begin_send(subject, get(origins[i % 6]->url("/d/1"))));
     }
     for (const awaited_response& call : calls) EXPECT_FALSE(call.error());

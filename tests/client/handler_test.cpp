@@ -56,10 +56,13 @@ public:
         context_->touch();
         function();
     }
-    friend bool operator==(const watched_executor& a, const watched_executor& b) noexcept {
+    // Asio asks whether they are there.
+    [[maybe_unused]] friend bool operator==(const watched_executor& a,
+                                            const watched_executor& b) noexcept {
         return a.context_ == b.context_ && a.is_tracked_ == b.is_tracked_;
     }
-    friend bool operator!=(const watched_executor& a, const watched_executor& b) noexcept {
+    [[maybe_unused]] friend bool operator!=(const watched_executor& a,
+                                            const watched_executor& b) noexcept {
         return !(a == b);
     }
 

@@ -96,7 +96,7 @@ TEST(ShardTest, LimitsHoldAtEveryMoment) {
     asio::io_context context;
     client subject(context.get_executor(), values);
     std::vector<awaited_response> calls;
-    for (int i = 0; i < 90; ++i) {
+    for (std::size_t i = 0; i < 90; ++i) {
         calls.push_back(begin_send(
             subject, get("http://" + names[i % 3] + ":" + std::to_string(server.port()) + "/d/0")));
     }
@@ -219,7 +219,7 @@ TEST(ShardTest, LeasesMoveBetweenThreads) {
     values.pool.max_connections = 1;
     values.pool.max_connections_per_origin = 1;
     client subject(values);
-    for (int i = 0; i < 24; ++i) {
+    for (std::size_t i = 0; i < 24; ++i) {
         EXPECT_EQ(subject.send(get(origins[i % 6]->url("/d/0"))).status, 200U);
     }
     EXPECT_EQ(subject.stats().total().open, 1U);

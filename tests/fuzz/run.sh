@@ -10,9 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../.ci/setup.sh"
 cd "$hearth_root" || exit 1
 export seconds=${1:-60}
 shift
-CXX=${HEARTH_CLANG:-clang++} hearth_configure build-fuzz -Dfuzzing=true -Dtests=false \
-    -Dexamples=false -Dbenches=false -Db_sanitize=address,undefined -Db_lundef=false \
-    -Db_pch=false && hearth_build build-fuzz fuzz-targets || exit 1
+hearth_configure_fuzzing build-fuzz && hearth_build build-fuzz fuzz-targets || exit 1
 names=("$@")
 [ ${#names[@]} != 0 ] || names=($(cd build-fuzz/tests/fuzz && ls -- *_fuzz))
 mkdir -p build-fuzz/findings

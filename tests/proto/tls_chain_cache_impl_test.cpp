@@ -216,11 +216,11 @@ TEST_F(TlsChainCacheImplTest, DigestKeepsNamesApart) {
 }
 
 TEST_F(TlsChainCacheImplTest, VerificationsThatDependOnMoreAreNotRemembered) {
-    for (const unsigned long flag :
+    for (const int flag :
          {X509_V_FLAG_CRL_CHECK, X509_V_FLAG_CRL_CHECK_ALL, X509_V_FLAG_USE_CHECK_TIME,
           X509_V_FLAG_NO_CHECK_TIME, X509_V_FLAG_POLICY_CHECK}) {
         const verification one = usual();
-        X509_VERIFY_PARAM_set_flags(one.rules(), flag);
+        X509_VERIFY_PARAM_set_flags(one.rules(), static_cast<unsigned long>(flag));
         EXPECT_FALSE(one.digest().has_value()) << flag;
     }
 }

@@ -173,7 +173,6 @@ TEST(ClientThreadsTest, ExchangesOutliveTheClient) {
             what.url = where.origins[i % 2]->url("/bytes/5000000");
             kept.push_back(open(*subject, std::move(what)));
         }
-        tally count;
         std::vector<std::vector<char>> buffers(kept.size(), std::vector<char>(10'000));
         std::vector<std::thread> users;
         for (std::size_t i = 0; i < kept.size(); ++i) {
