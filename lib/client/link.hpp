@@ -16,12 +16,20 @@
 #include "base/time.hpp"
 #include "client/address_race.hpp"
 #include "client/verification.hpp"
+#include "core/action.hpp"
 #include "hearth/response.hpp"
 #include "io/connection_driver.hpp"
 #include "proto/connection.hpp"
 #include "proto/tunnel.hpp"
 
 namespace hearth::detail {
+
+/// What it means to core that TLS or HTTP/2 of a new connection has failed so.
+[[nodiscard]] inline core::dial_failure failure_of(errc code) {
+    if (code == errc::certificate_rejected) return core::dial_failure::certificate_rejected;
+    if (code == errc::out_of_memory) return core::dial_failure::connect_failed;  // it may pass
+    return core::dial_failure::handshake_failed;
+}
 
 /// What a dialer of the caller's came to.
 struct dialed {

@@ -230,8 +230,8 @@ bool shard::take_what_follows(link& l) {
         if (e.kind == proto::event_kind::error || e.kind == proto::event_kind::goaway) {
             if (l.is_http2()) (void)l.wire->flush();  // GOAWAY says why
             const bool is_goaway = e.kind == proto::event_kind::goaway;
-            dial_failed(l, core::dial_failure::handshake_failed,
-                        is_goaway ? errc::peer_closed : e.error, std::string(e.detail));
+            dial_failed(l, failure_of(e.error), is_goaway ? errc::peer_closed : e.error,
+                        std::string(e.detail));
             return false;
         }
     }

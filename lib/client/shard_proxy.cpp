@@ -110,11 +110,7 @@ void shard::step_proxy_tls(link& l) {
     if (step == proto::tls_step::failed) {
         core_.on_slice_done(now_, id, cost, core::slice_outcome::failed);
         const errc code = l.proxy_tls->error_code();
-        proxy_tls_failed(l,
-                         code == errc::certificate_rejected
-                             ? core::dial_failure::certificate_rejected
-                             : core::dial_failure::handshake_failed,
-                         code, l.proxy_tls->error_detail());
+        proxy_tls_failed(l, failure_of(code), code, l.proxy_tls->error_detail());
         return;
     }
     if (step == proto::tls_step::want_verdict) {

@@ -101,10 +101,7 @@ void shard::finish_slice(link& l, proto::tls_step step, base::duration cost) {
     }
     core_.on_slice_done(now_, id, cost, core::slice_outcome::failed);
     const errc code = l.wire->tls()->error_code();
-    auto failure = core::dial_failure::handshake_failed;
-    if (code == errc::certificate_rejected) failure = core::dial_failure::certificate_rejected;
-    if (code == errc::out_of_memory) failure = core::dial_failure::connect_failed;  // it may pass
-    dial_failed(l, failure, code, l.wire->tls()->error_detail());
+    dial_failed(l, failure_of(code), code, l.wire->tls()->error_detail());
 }
 
 /// Bytes of a handshake are stored only; core hears that there is something to do.

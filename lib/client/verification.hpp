@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -16,11 +17,22 @@ struct verification_answer::state {
     using deliver_function = std::function<void(bool is_accepted, std::string reason)>;
 
     explicit state(deliver_function to) : deliver(std::move(to)) {}
-    ~state() { answer(false, "the verifier gave no answer"); }
+    ~state() {
+        try {
+            answer(false, "the verifier gave no answer");
+        } catch (const std::bad_alloc&) {  // the handshake's own time ends it
+        }
+    }
     state(const state&) = delete;
     state& operator=(const state&) = delete;
     void answer(bool is_accepted, std::string reason) {
-        if (!answered.exchange(true)) deliver(is_accepted, std::move(reason));
+        if (answered.exchange(true)) return;
+        try {
+            deliver(is_accepted, std::move(reason));
+        } catch (...) {  // it was not told, and may be told again
+            answered.store(false);
+            throw;
+        }
     }
 
     const deliver_function deliver;

@@ -147,6 +147,7 @@ private:
 void channel::open() {
     open_status_ = library_status();
     if (open_status_ != ARES_SUCCESS) return;
+    if (handle_ != nullptr) ares_destroy(std::exchange(handle_, nullptr));
     ares_options options{};
     options.timeout = static_cast<int>(first_try.count());
     options.tries = tries;
@@ -169,6 +170,7 @@ void channel::start(const std::string& name, name_handler handler) {
         post_answer(std::move(handler), loopback());
         return;
     }
+    if (open_status_ != ARES_SUCCESS) open();  // it may have been a shortage
     if (open_status_ != ARES_SUCCESS) {
         post_answer(std::move(handler),
                     make_failed_answer(errc::name_failed, name, ares_strerror(open_status_)));

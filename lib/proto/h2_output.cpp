@@ -61,6 +61,7 @@ h2_session_listener::body_part h2_connection::on_body_wanted(std::int32_t id, st
     // They were checked when they were given.
     part.has_trailers =
         !fields_.set_trailers(stream->trailers) && session_.trailers(id, fields_.list());
+    part.is_failed = !part.has_trailers;  // the body must not end as if there were none
     return part;
 }
 
@@ -72,7 +73,8 @@ h2_session_listener::sent h2_connection::on_body_frame(std::int32_t id,
     const std::size_t held = out_->size() + put_;
     if (held >= out_limit_) return sent::later;
     const std::size_t more = std::min(stream->body.size(), out_limit_ - held);
-    if (!put_body_frame(*stream, header, size, more)) return sent::failed;
+    // TLS has failed, which is no fault of the stream; who flushes is told.
+    if (!put_body_frame(*stream, header, size, more)) return sent::later;
     stream->body.consume(size);
     stream->sent += size;
     if (stream->body.empty()) stream->body.release();

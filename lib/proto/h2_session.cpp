@@ -119,6 +119,7 @@ ssize_t on_body_read(nghttp2_session* /*session*/, std::int32_t stream, std::uin
                      void* user_data) {
     const h2_session_listener::body_part part =
         listener_of(user_data).on_body_wanted(stream, limit);
+    if (part.is_failed) return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (part.is_waiting) return NGHTTP2_ERR_DEFERRED;
     if (part.size != 0) *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (part.is_last) *flags |= NGHTTP2_DATA_FLAG_EOF;

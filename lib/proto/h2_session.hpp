@@ -44,6 +44,7 @@ public:
         bool is_waiting = false;  ///< Nothing now; `resume_body` when there is.
         bool is_last = false;
         bool has_trailers = false;  ///< With is_last: they were submitted and end the stream.
+        bool is_failed = false;     ///< The connection ends: what would be sent were not the truth.
     };
     virtual body_part on_body_wanted(std::int32_t stream, std::size_t limit) = 0;
     enum class sent : std::uint8_t { done, later, failed };

@@ -37,6 +37,8 @@ public:
         }
         add(encoded, static_cast<std::size_t>(size));
     }
+    /// There is no digest.
+    void fail() { is_ok_ = false; }
     [[nodiscard]] std::optional<verification_digest> finish() {
         verification_digest digest;
         if (!is_ok_ || EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) != 1) {
@@ -63,6 +65,7 @@ void add_names(digester& all, X509_VERIFY_PARAM* rules) {
     }
     all.add_number(static_cast<std::uint64_t>(count));
     const openssl_text_ptr address(X509_VERIFY_PARAM_get1_ip_asc(rules));
+    if (count == 0 && !address) all.fail();  // there is no memory for it
     const std::string_view octets = address ? address.get() : "";
     all.add(octets.data(), octets.size());
     all.add_number(X509_VERIFY_PARAM_get_hostflags(rules));

@@ -237,7 +237,7 @@ tls_step tls_engine::implementation::fail_handshake(int why) {
     // A session that breaks handshakes must not break the next one as well.
     if (offered_) hooks_.sessions->remove(hooks_.profile, hooks_.session_key, offered_.get());
     offered_.reset();
-    if (openssl_lacks_memory()) {
+    if (hooks_.lacked_memory || openssl_lacks_memory()) {
         fail(errc::out_of_memory, explain(why));
     } else if (!hooks_.rejection.empty()) {
         fail(errc::certificate_rejected, hooks_.rejection);

@@ -27,6 +27,7 @@ struct tls_hooks {
     std::uint64_t profile = 0;  ///< Its number.
     std::string session_key;
     // The verdict of `tls_options::verify`, where there is one.
+    bool lacked_memory = false;  ///< For verifying; whatever was found is not why it failed.
     verdict_state verdict = verdict_state::none;
     peer_to_verify question;  ///< asked
     x509_stack_ptr verified;  ///< The chain, as the rules have verified it; null if they refused.

@@ -1,8 +1,12 @@
 #include "proto/tls_verify.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <exception>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -128,11 +132,6 @@ bool expects_peer(X509_STORE_CTX* store) {
 }
 
 bool judge(X509_STORE_CTX* store, const tls_profile::implementation& profile, tls_hooks& hooks) {
-    if (!expects_peer(store)) {
-        X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
-        hooks.rejection = "there was no memory for the name to verify";
-        return false;
-    }
     if (verify_chain(store, profile, hooks) <= 0) {
         if (X509_STORE_CTX_get_error(store) == X509_V_OK) {
             X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
@@ -148,13 +147,14 @@ bool judge(X509_STORE_CTX* store, const tls_profile::implementation& profile, tl
     return false;
 }
 
+// Throws std::bad_alloc: a chain that lacks one is another chain.
 std::vector<std::string> encode(const STACK_OF(X509) * chain) {
     std::vector<std::string> all;
     for (int i = 0; i < sk_X509_num(chain); ++i) {
         unsigned char* encoded = nullptr;
         const int size = i2d_X509(sk_X509_value(chain, i), &encoded);
         const openssl_octets_ptr owner(encoded);
-        if (size <= 0) continue;
+        if (size <= 0) throw std::bad_alloc();
         all.emplace_back(reinterpret_cast<const char*>(encoded), static_cast<std::size_t>(size));
     }
     return all;
@@ -168,6 +168,7 @@ void ask(X509_STORE_CTX* store, tls_hooks& hooks, bool is_accepted) {
     question.reason = std::exchange(hooks.rejection, {});
     if (is_accepted) {
         hooks.verified.reset(X509_chain_up_ref(X509_STORE_CTX_get0_chain(store)));
+        if (!hooks.verified) throw std::bad_alloc();
         question.chain = encode(hooks.verified.get());
     } else {
         question.chain = encode(X509_STORE_CTX_get0_untrusted(store));
@@ -189,6 +190,7 @@ bool obey(X509_STORE_CTX* store, tls_hooks& hooks) {
 
 int verify(X509_STORE_CTX* store, SSL* ssl, const tls_profile::implementation& profile) {
     tls_hooks& hooks = *tls_hooks::of(ssl);
+    if (!expects_peer(store)) throw std::bad_alloc();
     if (!profile.options().verify) return judge(store, profile, hooks) ? 1 : 0;
     if (hooks.verdict == verdict_state::accepted || hooks.verdict == verdict_state::refused) {
         return obey(store, hooks) ? 1 : 0;
@@ -208,8 +210,10 @@ std::optional<peer_name> make_peer_name(std::string_view host) {
     if (host.empty() || host.size() > max_name_size) return std::nullopt;
     if (!std::all_of(host.begin(), host.end(), is_graphic)) return std::nullopt;
     peer_name name{std::string(host), false};
-    name.is_address = ip_octets_ptr(a2i_IPADDRESS(name.text.c_str())) != nullptr;
-    clear_openssl_errors();
+    // Not by OpenSSL, for which it were a name when there is no memory.
+    std::array<unsigned char, sizeof(in6_addr)> octets{};
+    name.is_address = ::inet_pton(AF_INET, name.text.c_str(), octets.data()) == 1 ||
+                      ::inet_pton(AF_INET6, name.text.c_str(), octets.data()) == 1;
     return name;
 }
 
@@ -265,6 +269,7 @@ int verify_peer(X509_STORE_CTX* store, void* profile) noexcept {
         return verify(store, ssl, rules);
     } catch (const std::exception&) {  // out of memory: no exception may cross OpenSSL
         X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
+        tls_hooks::of(ssl)->lacked_memory = true;
         return 0;
     }
 }

@@ -1,10 +1,13 @@
 #include "hostile/memory_faults.hpp"
 
+#include <link.h>
+
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <limits>
 #include <new>
+#include <string_view>
 
 // The C library's own, which do not come back here.
 extern "C" {
@@ -27,6 +30,38 @@ std::atomic<std::uint64_t> made{0};
 
 bool fails(heap which) {
     return is_watched && which == short_heap && made.fetch_add(1) == fails_at;
+}
+
+/// The C library's code. What it asks for itself it cannot always do without: it ends the process
+/// where it cannot note a thread's destructors.
+struct code_range {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+};
+code_range c_library() {
+    code_range found;
+    ::dl_iterate_phdr(
+        [](dl_phdr_info* module, std::size_t, void* to) {
+            if (std::string_view(module->dlpi_name).find("/libc.so") == std::string_view::npos) {
+                return 0;
+            }
+            for (unsigned i = 0; i < module->dlpi_phnum; ++i) {
+                const auto& part = module->dlpi_phdr[i];
+                if (part.p_type != PT_LOAD || (part.p_flags & PF_X) == 0) continue;
+                const std::uintptr_t begin = module->dlpi_addr + part.p_vaddr;
+                *static_cast<code_range*>(to) = {begin, begin + part.p_memsz};
+            }
+            return 1;
+        },
+        &found);
+    return found;
+}
+const code_range c_library_code = c_library();
+
+bool fails_for(const void* caller) {
+    const auto at = reinterpret_cast<std::uintptr_t>(caller);
+    if (at >= c_library_code.begin && at < c_library_code.end) return false;
+    return fails(heap::libraries);
 }
 
 void* new_object(std::size_t size, std::size_t alignment) {
@@ -65,6 +100,7 @@ watched_thread::~watched_thread() { is_watched = false; }
 
 namespace {
 using hearth::hostile::fails;
+using hearth::hostile::fails_for;
 using hearth::hostile::heap;
 using hearth::hostile::new_object;
 using hearth::hostile::new_object_or_throw;
@@ -77,17 +113,17 @@ void* no_memory() {
 
 extern "C" {
 void* malloc(std::size_t size) noexcept {
-    return fails(heap::libraries) ? no_memory() : __libc_malloc(size);
+    return fails_for(__builtin_return_address(0)) ? no_memory() : __libc_malloc(size);
 }
 void* calloc(std::size_t count, std::size_t size) noexcept {
-    return fails(heap::libraries) ? no_memory() : __libc_calloc(count, size);
+    return fails_for(__builtin_return_address(0)) ? no_memory() : __libc_calloc(count, size);
 }
 /// Asio's operations come from here.
 void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
     return fails(heap::objects) ? no_memory() : __libc_memalign(alignment, size);
 }
 void* realloc(void* memory, std::size_t size) noexcept {
-    return fails(heap::libraries) ? no_memory() : __libc_realloc(memory, size);
+    return fails_for(__builtin_return_address(0)) ? no_memory() : __libc_realloc(memory, size);
 }
 }
 

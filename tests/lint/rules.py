@@ -13,7 +13,7 @@ LAYER_INCLUDES = {
     "base": r"hearth/(body|error|headers|version)\.hpp$|boost/(system|assert)",
     "core": r"base/|hearth/(config|error|origin|stats|tls|version)\.hpp$",
     "proto": r"base/|hearth/|boost/(system|beast/core/detail/base64)|boost/asio/buffer\.hpp$|"
-             r"nghttp2/|openssl/|brotli/decode\.h$|zlib\.h$|zstd(_errors)?\.h$",
+             r"arpa/inet\.h$|nghttp2/|openssl/|brotli/decode\.h$|zlib\.h$|zstd(_errors)?\.h$",
     "io": r"base/|proto/|hearth/|boost/(asio|system)(?!/ssl)|ares|"
           r"(sys|netinet|arpa|netdb|linux)[/.]|(fcntl|unistd|poll|netdb)\.h$",
     "client": r"base/|core/|proto/|io/|hearth/|boost/(asio|assert|container_hash|system|url)(?!/ssl)|"
