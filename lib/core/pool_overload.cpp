@@ -118,8 +118,9 @@ bool implementation::is_refused(origin_record& origin, time_point deadline) {
 refusal implementation::turn_away(origin_record& origin, time_point deadline) {
     if (is_refused(origin, deadline)) {
         ++origin.counters->queue_hopeless;
+        const refusal why = too_late(origin);  // as it was judged, not as it is seen from now on
         watch_late_ones(origin);
-        return too_late(origin);
+        return why;
     }
     if (!origin.useful) return {};
     note_crowd(origin);

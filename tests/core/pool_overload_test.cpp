@@ -273,15 +273,25 @@ TEST(PoolOverloadTest, MoreMustBeLeftWhileCallsComeLateAndWhatIsSentMisses) {
     };
     std::deque<sent> under_way;
     const auto call = [&](duration left, bool is_answered) {
+        const std::size_t refused_before = h.count(kind::fail);
         const exchange_id name = h.acquire(origin, h.now + left);
+        if (h.count(kind::fail) != refused_before) {
+            EXPECT_GT(duration(static_cast<duration::rep>(h.last(kind::fail).value)), left);
+            return;
+        }
         const action assigned = h.last(kind::assign);
         if (assigned.exchange != name) return;
         under_way.push_back({h.now + 5ms, {assigned.connection, name}, is_answered});
     };
-    for (int i = 0; i < 800; ++i) {
-        call(4ms, false);
-        call(6ms, false);
-        if (i % 5 == 0) call(50ms, true);
+    // For a while most misses, then nothing does.
+    for (int i = 0; i < 2400; ++i) {
+        if (i < 800) {
+            call(4ms, false);
+            call(6ms, false);
+            if (i % 5 == 0) call(50ms, true);
+        } else {
+            call(5ms + i % 60 * 250us, true);
+        }
         h.wait(1ms);
         while (!under_way.empty() && under_way.front().over <= h.now) {
             const sent one = under_way.front();

@@ -40,6 +40,15 @@ TEST_F(PoolWorldTest, InvariantsHoldForEverySeed) {
     EXPECT_GT(totals.scans, 300U);
 }
 
+// Of many more worlds than run here, those in which something was wrong.
+TEST_F(PoolWorldTest, NothingIsFoundAgainWhereSomethingWasFound) {
+    for (const std::uint64_t seed : {10'075, 68'490}) {
+        world one(seed, 1800, draw_settings(seed));
+        one.run();
+        EXPECT_GT(one.totals().answered, 0U) << "seed " << seed;
+    }
+}
+
 TEST_F(PoolWorldTest, WorldsReachWhatTheyAreMadeToTest) {
     world_totals totals;
     for (std::uint64_t seed = 1000; seed < 1200; ++seed) {
