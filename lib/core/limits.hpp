@@ -73,6 +73,9 @@ public:
     /// The origin that may dial next; `no_index` if none wants to.
     [[nodiscard]] std::uint32_t first_in_line() const;
     [[nodiscard]] bool waiters_in_line() const { return !lines_[0].empty(); }
+    [[nodiscard]] bool is_in_line(std::uint32_t origin) const {
+        return origins_[origin].in_all != 0;
+    }
     /// Sends the origin to the end of its line, if it is in one.
     void rotate(std::uint32_t origin);
     [[nodiscard]] std::uint64_t wanted() const { return wanted_; }

@@ -376,6 +376,7 @@ void implementation::rest(connection_record& connection) {
     // taken and rests again far more often than it expires, and it never expires earlier than that.
     if (connection.timer == 0) arm(connection, timed_kind::idle, connection.idle_end());
     tables_.note_use(connection);
+    if (origin.pool.fresh_waiters() != 0) touch(origin);  // it may make room for one of them
     const auto& max_idle = settings_.pool.max_idle_per_origin;
     if (max_idle && origin.pool.count(connection_state::idle) > *max_idle) {
         close(tables_.connections.at(origin.pool.oldest_idle(tables_)), close_reason::idle_limit);

@@ -48,6 +48,9 @@ void implementation::check_invariants() const {
             HEARTH_ASSERT(pool.waiters() == pool.fresh_waiters() || pool.pick(false) == no_index);
             HEARTH_ASSERT(pool.fresh_waiters() == 0 || !has_fresh);
         }
+        // Whoever waits for a dial that may begin stands in line, or is looked at in time.
+        const bool may_dial = !is_draining_ && demand_of(origin).for_waiters != 0;
+        HEARTH_ASSERT(!may_dial || limits_.is_in_line(id.index) || origin.timer != 0);
         waiting += pool.waiters();
         idle += pool.count(connection_state::idle);
         const std::uint32_t exist =

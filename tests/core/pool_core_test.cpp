@@ -192,6 +192,25 @@ TEST(PoolCoreTest, FreshExchangePassesOverUsedConnections) {
     EXPECT_EQ(h.last(kind::assign).connection, fresh);
 }
 
+TEST(PoolCoreTest, FreshExchangeAtTheLimitReplacesTheConnectionThatComesToRest) {
+    pool_harness h(settings_with(2));
+    const origin_id origin = h.add_origin();
+    const connection_id first = h.make_idle(origin);
+    const exchange_id one = h.acquire(origin);
+    const exchange_id other = h.acquire(origin);
+    const connection_id second = h.last(kind::dial).connection;
+    h.finish_dial(second);
+    EXPECT_EQ(h.last(kind::assign).exchange, other);
+    const exchange_id x =
+        h.acquire(origin, base::never, true);  // nothing rests, nor may be dialled
+    (void)h.take();
+    h.done(first, one);
+    EXPECT_EQ(h.last(kind::close).connection, first);
+    EXPECT_EQ(h.count(kind::dial), 1U);
+    h.finish_dial(h.last(kind::dial).connection);
+    EXPECT_EQ(h.last(kind::assign).exchange, x);
+}
+
 TEST(PoolCoreTest, FreshExchangeAtTheLimitReplacesAnIdleConnection) {
     pool_harness h(settings_with(1));
     const origin_id origin = h.add_origin();
