@@ -81,7 +81,7 @@ enum class errc : int {
     client_closed = 120,  ///< The client was destroyed.
     client_draining,      ///< `async_drain` was called; new exchanges are refused.
     internal,             ///< A broken invariant of hearth itself: please report it.
-    out_of_memory,        ///< A library had no memory for the connection or the body's coding.
+    out_of_memory,        ///< For the connection, the body's coding or the thread that serves it.
 };
 
 /// Groups of codes to compare with: `if (error == errc_condition::timeout)`.

@@ -14,6 +14,7 @@
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/system_executor.hpp>
+#include <boost/system/error_code.hpp>
 #include <memory>
 #include <optional>
 #include <tuple>
@@ -26,6 +27,19 @@
 HEARTH_BEGIN_NAMESPACE
 namespace detail {
 
+class pending_call;
+
+/// Ends a call that nobody will make; one that an exception for lack of memory loses goes back to
+/// its shard, which owes it a result.
+struct call_deleter {
+    call_deleter() = default;
+    template <class Call>
+    // NOLINTNEXTLINE(google-explicit-constructor): so that make_unique's pointers can be given
+    call_deleter(std::default_delete<Call> /*unused*/) noexcept {}
+    HEARTH_API void operator()(pending_call* call) const noexcept;
+};
+using call_ptr = std::unique_ptr<pending_call, call_deleter>;
+
 /// A handler that has its result, or will have.
 class pending_call {
 public:
@@ -35,7 +49,17 @@ public:
     pending_call& operator=(const pending_call&) = delete;
 
     /// Calls the handler with its result; `self` owns this object.
-    virtual void run(std::unique_ptr<pending_call> self) = 0;
+    virtual void run(call_ptr self) = 0;
+    /// Takes the error for its result. False: it has none, and nobody waits for it.
+    virtual bool fail(boost::system::error_code /*error*/) noexcept { return false; }
+
+protected:
+    bool is_due_ = false;  // it has its result, and goes to its executor
+
+private:
+    friend class call_queue;
+    friend struct call_deleter;
+    pending_call* next_ = nullptr;  // in its queue
 };
 
 template <class... Args>
@@ -45,14 +69,28 @@ public:
     void set_result(Values&&... values) {
         result_.emplace(std::forward<Values>(values)...);
     }
+    bool fail(boost::system::error_code error) noexcept override {
+        set_failed<Args...>(error);
+        return true;
+    }
     [[nodiscard]] virtual boost::asio::cancellation_slot slot() const = 0;
 
 protected:
     std::optional<std::tuple<Args...>> result_;
+
+private:
+    template <class First, class... Rest>
+    void set_failed([[maybe_unused]] boost::system::error_code error) {
+        if constexpr (std::is_same_v<First, boost::system::error_code>) {
+            result_.emplace(error, Rest{}...);
+        } else {
+            result_.emplace(First{}, Rest{}...);
+        }
+    }
 };
 
 template <class... Args>
-using handler_ptr = std::unique_ptr<pending_handler<Args...>>;
+using handler_ptr = std::unique_ptr<pending_handler<Args...>, call_deleter>;
 
 template <class Handler, class... Args>
 class pending_handler_for final : public pending_handler<Args...> {
@@ -80,23 +118,25 @@ public:
         return boost::asio::get_associated_cancellation_slot(handler_);
     }
 
-    void run(std::unique_ptr<pending_call> self) override {
-        [[maybe_unused]] const work_type work(std::move(work_));  // first, so destroyed last
-        Handler handler(std::move(handler_));
-        auto result = std::move(*this->result_);
-        self.reset();  // memory is free again before user code runs
+    void run(call_ptr self) override {
         if constexpr (has_executor) {
+            this->is_due_ = true;
+            // Destroyed after every other copy, and not with this object, which may be gone then.
+            const work_type work(work_);
             boost::asio::dispatch(
-                work, [handler = std::move(handler), result = std::move(result)]() mutable {
-                    call(std::move(handler), std::move(result));
-                });
+                work, [self = std::move(self)]() mutable { make_call(std::move(self)); });
         } else {
-            call(std::move(handler), std::move(result));
+            make_call(std::move(self));
         }
     }
 
 private:
-    static void call(Handler&& handler, std::tuple<Args...>&& result) {
+    static void make_call(call_ptr self) {
+        auto& call = static_cast<pending_handler_for&>(*self);
+        [[maybe_unused]] const work_type work(std::move(call.work_));  // first, so destroyed last
+        Handler handler(std::move(call.handler_));
+        auto result = std::move(*call.result_);
+        self.reset();  // memory is free again before user code runs
         auto slot = boost::asio::get_associated_cancellation_slot(handler);
         if (slot.is_connected()) slot.clear();
         std::apply(std::move(handler), std::move(result));

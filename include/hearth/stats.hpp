@@ -115,9 +115,11 @@ struct origin_stats {
 
 struct stats {
     std::vector<origin_stats> origins;
-    std::uint64_t calls = 0;           ///< Exchanges begun by callers.
-    std::uint64_t completed = 0;       ///< Of these, completed (each exactly once).
-    std::uint64_t in_flight = 0;       ///< calls - completed.
+    std::uint64_t calls = 0;      ///< Exchanges begun by callers.
+    std::uint64_t completed = 0;  ///< Of these, completed (each exactly once).
+    std::uint64_t in_flight = 0;  ///< calls - completed.
+    /// There was no memory for all of it: what some threads or origins have to tell is missing.
+    bool is_partial = false;
     std::uint64_t bytes_received = 0;  ///< From the network, ciphertext included.
     std::uint64_t bytes_sent = 0;
     std::uint64_t file_bytes_received = 0;  ///< Of these, to files by `splice`.

@@ -24,6 +24,10 @@ public:
         slots_[(first_ + size_) & (slots_.size() - 1)] = std::move(value);
         ++size_;
     }
+    /// From now on so many stand in it without memory being asked for.
+    void reserve(std::size_t capacity) {
+        while (slots_.size() < capacity) grow();
+    }
     /// Moves the oldest value out; false if there is none.
     [[nodiscard]] bool pop(T& value) {
         if (size_ == 0) return false;

@@ -1,9 +1,9 @@
 // A slab: values in stable places, named by index + generation, freed places reused.
 //
-// Invariants: a live slot's generation equals its id's; generations start at 1 and grow by one when
-// a slot is freed, so a default-constructed id never matches. References stay valid until erase.
-// Slots live in chunks that are never given back; free slots are chained, so `erase` allocates
-// nothing.
+// Invariants: a live slot's generation equals its id's; generations start at 1 or above and grow by
+// one when a slot is freed, so a default-constructed id never matches. References stay valid until
+// erase. Slots live in chunks that are never given back; free slots are chained, so `erase`
+// allocates nothing.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,10 @@ namespace hearth::base {
 template <class T, class Id>
 class slab {
 public:
-    slab() = default;
+    /// The generation of the first value in each slot; not 0.
+    explicit slab(std::uint32_t first_generation = 1) : first_generation_(first_generation) {
+        HEARTH_ASSERT(first_generation != 0);
+    }
     ~slab() { clear(); }
     slab(const slab&) = delete;
     slab& operator=(const slab&) = delete;
@@ -31,7 +34,9 @@ public:
     template <class... Args>
     Id emplace(Args&&... args) {
         if (free_ == no_index && bound_ == chunks_.size() * chunk_size) {
-            chunks_.push_back(std::make_unique<slot[]>(chunk_size));
+            auto chunk = std::make_unique<slot[]>(chunk_size);
+            for (std::uint32_t i = 0; i < chunk_size; ++i) chunk[i].generation = first_generation_;
+            chunks_.push_back(std::move(chunk));
         }
         const bool is_reused = free_ != no_index;
         const std::uint32_t index = is_reused ? free_ : bound_;
@@ -92,6 +97,17 @@ public:
 
     [[nodiscard]] std::size_t size() const { return size_; }
 
+    /// A generation that no id has had so far.
+    [[nodiscard]] std::uint32_t unused_generation() const {
+        std::uint32_t latest = first_generation_;
+        for (const auto& chunk : chunks_) {
+            for (std::uint32_t i = 0; i < chunk_size; ++i) {
+                latest = std::max(latest, chunk[i].generation);
+            }
+        }
+        return latest + 1;
+    }
+
     /// Calls `visit(id, value)` for each live value, in index order. `visit` may erase that value.
     template <class Visit>
     void for_each(Visit&& visit) {
@@ -129,6 +145,7 @@ private:
     }
 
     std::vector<std::unique_ptr<slot[]>> chunks_;
+    std::uint32_t first_generation_;
     std::uint32_t free_ = no_index;
     std::uint32_t bound_ = 0;  // slots ever used
     std::size_t size_ = 0;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <boost/asio/error.hpp>
+#include <new>
 #include <semaphore>
 #include <utility>
 
@@ -194,19 +195,11 @@ void start_warm(const std::shared_ptr<client_state>& state, origin where, std::u
 
 void start_drain(const std::shared_ptr<client_state>& state, done_handler handler) {
     state->require_own_process();
-    struct gathering {
-        std::atomic<std::size_t> left;
-        done_handler handler;
-    };
-    auto all = std::make_shared<gathering>();
+    auto all = std::make_shared<drain_call>();
     all->left = state->shards().size();
     all->handler = std::move(handler);
     for (const auto& s : state->shards()) {
-        s->submit([s = s.get(), all] {
-            s->drain([s, all] {
-                if (--all->left == 0) s->tell(std::move(all->handler), error_code{});
-            });
-        });
+        s->submit([s = s.get(), all] { s->drain(all); });
     }
 }
 
@@ -224,9 +217,12 @@ void start_stats(const std::shared_ptr<client_state>& state, stats_handler handl
     state->add_to(all->sum);
     for (const auto& s : state->shards()) {
         s->submit([s = s.get(), all] {
-            const stats part = s->snapshot();
             const std::lock_guard lock(all->mutex);
-            add_shard(all->sum, part);
+            try {
+                add_shard(all->sum, s->snapshot());
+            } catch (const std::bad_alloc&) {
+                all->sum.is_partial = true;
+            }
             if (--all->left != 0) return;
             all->sum.internal_errors = base::invariants_broken();
             s->tell(std::move(all->handler), std::move(all->sum));
@@ -279,7 +275,8 @@ void start_send_on(const reservation_ptr& where, request what, send_handler hand
 void end_reservation(const reservation_ptr& where, bool is_reusable) {
     where->is_usable = false;
     where->owner()->submit_late(
-        [where, is_reusable] { where->owner()->end_reservation(*where, is_reusable); });
+        [where, is_reusable] { where->owner()->end_reservation(*where, is_reusable); },
+        where->end_post);
 }
 
 asio::any_io_executor executor_of(const reservation_ptr& where) {
@@ -325,8 +322,28 @@ void start_read_to(const control_ptr& control, file_range to, size_handler handl
 }
 
 void cancel_exchange(const control_ptr& control) {
-    control->owner()->submit_late([control] { control->owner()->drop(*control); });
+    if (control->is_cancelled.exchange(true)) return;
+    try {
+        control->owner()->submit_late([control] { control->owner()->drop(*control); },
+                                      control->cancel_post);
+    } catch (const std::bad_alloc&) {
+        control->is_cancelled = false;
+        throw;
+    }
 }
+
+namespace {
+
+/// For destructors: an exchange that cannot be cancelled has time limits of its own.
+void cancel_quietly(const control_ptr& control) noexcept {
+    if (!control) return;
+    try {
+        cancel_exchange(control);
+    } catch (const std::bad_alloc&) {  // of an executor of the caller's
+    }
+}
+
+}  // namespace
 
 asio::any_io_executor executor_of(const control_ptr& control) {
     return control->owner()->executor();
@@ -347,7 +364,7 @@ stream& stream::operator=(stream&& other) noexcept {
 stream::~stream() { close(); }
 
 void stream::close() {
-    if (control_) detail::cancel_exchange(control_);
+    detail::cancel_quietly(control_);
     control_.reset();
 }
 
@@ -366,7 +383,7 @@ void exchange::cancel() {
 }
 
 void exchange::close() {
-    cancel();
+    detail::cancel_quietly(control_);
     control_.reset();
 }
 
@@ -390,7 +407,12 @@ reserved_connection& reserved_connection::operator=(reserved_connection&& other)
     return *this;
 }
 
-reserved_connection::~reserved_connection() { release(); }
+reserved_connection::~reserved_connection() {
+    try {
+        release();
+    } catch (const std::bad_alloc&) {  // of an executor of the caller's: its peer may close it
+    }
+}
 
 bool reserved_connection::is_open() const noexcept { return where_ && where_->is_usable; }
 

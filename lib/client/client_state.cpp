@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
 #include <mutex>
+#include <new>
 #include <random>
 #include <utility>
 
@@ -55,6 +56,19 @@ private:
     std::shared_ptr<shard> owner_;
 };
 
+/// Runs a context of the client's. Lack of memory outside of a turn costs what the shard has under
+/// way; exceptions of handlers end the process.
+void run_to_end(asio::io_context& context, shard& owner) {
+    for (;;) {
+        try {
+            context.run();
+            return;
+        } catch (const std::bad_alloc&) {
+            if (!owner.survive()) throw;
+        }
+    }
+}
+
 // `call_defaults` in one word: attempts, at most 10, and two bits.
 std::uint32_t packed(const call_defaults& what) {
     return (what.max_attempts << 2) | (what.follows_redirects ? 2U : 0U) | (what.decodes ? 1U : 0U);
@@ -81,7 +95,7 @@ client_state::client_state(config settings) {
         release_.emplace_back([guard] { guard->reset(); });
         threads_.emplace_back([context, owner = *owner++] {
             owner->set_thread(std::this_thread::get_id());
-            context->run();
+            run_to_end(*context, *owner);
             owner->stop([&] {
                 context->restart();
                 context->poll();
@@ -185,8 +199,13 @@ void client_state::publish(std::shared_ptr<const config> values, std::unique_loc
     lock.unlock();  // what a shard does in a turn of this very thread may come here again
     auto debt = debts.begin();
     for (const auto& one : shards_) {
-        one->submit_late([s = one.get(), applied, values, number, owed = *debt++] {
-            s->change(*values, number, owed);
+        one->submit_late([s = one.get(), applied = applied, values, number, owed = *debt++] {
+            try {
+                s->change(values, number, owed);
+            } catch (const std::bad_alloc&) {  // it obeys them when it begins anew
+                if (applied) applied(*s);
+                throw;
+            }
             if (applied) applied(*s);
         });
     }
@@ -248,7 +267,7 @@ void client_state::close() {
     if (handshake_threads_) handshake_threads_->stop();
     for (const auto& s : shards_) {
         // Posted even from a thread of ours: what runs now may be a handler of this client.
-        asio::post(s->executor(), last_turn(s));
+        s->post_end(last_turn(s));
     }
     for (const auto& release : release_) release();
     for (std::thread& thread : threads_) {

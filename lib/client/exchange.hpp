@@ -26,6 +26,7 @@
 #include "client/upload.hpp"
 #include "core/breaker.hpp"
 #include "hearth/client.hpp"
+#include "io/standing_post.hpp"
 
 namespace hearth::detail {
 
@@ -74,6 +75,10 @@ public:
     explicit exchange_control(std::shared_ptr<shard> owner) : owner_(std::move(owner)) {}
     [[nodiscard]] const std::shared_ptr<shard>& owner() const { return owner_; }
 
+    // The caller's.
+    std::atomic<bool> is_cancelled{false};
+    io::standing_post cancel_post;
+
     // Shard only.
     exchange_id exchange;  // dead once the exchange has ended
     size_handler write;    // with `give`n octets
@@ -114,6 +119,7 @@ public:
 
     const connection_info info;
     std::atomic<bool> is_usable{true};  // written on the shard
+    io::standing_post end_post;         // the handle's
 
     // Shard only.
     const exchange_id exchange;

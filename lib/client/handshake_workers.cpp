@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <ctime>
+#include <new>
 #include <utility>
 
 namespace hearth::detail {
@@ -29,7 +30,10 @@ void handshake_workers::work(const std::shared_ptr<shared_state>& state) {
         job next = std::move(state->jobs.front());
         state->jobs.pop_front();
         lock.unlock();
-        next();
+        try {
+            next();
+        } catch (const std::bad_alloc&) {  // what waits for it has a time of its own
+        }
         next = nullptr;  // what it holds may want the lock
         lock.lock();
     }

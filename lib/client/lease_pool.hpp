@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <new>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -45,19 +46,29 @@ public:
         free_ -= granted;
         held_[shard] += granted;
         wanted_[shard] += wanted - granted;
-        tell(std::move(lock), {});
+        lock.unlock();
+        tell_changes();
         return granted;
     }
 
     /// Gives leases of `shard` back: what it owes is gone, and shards that wait are granted the
     /// rest in turn.
     void give(std::size_t shard, std::uint32_t count) {
-        std::unique_lock lock(mutex_);
-        const std::uint32_t paid = std::min(count, owed_[shard]);
-        owed_[shard] -= paid;
-        held_[shard] -= std::min(count, held_[shard]);
-        free_ += count - paid;
-        grant(std::move(lock));
+        {
+            const std::lock_guard lock(mutex_);
+            put_back(shard, count);
+        }
+        hand_out();
+    }
+
+    /// Gives back all that `shard` has, which is `count`; it asks for nothing any more.
+    void leave(std::size_t shard, std::uint32_t count) {
+        {
+            const std::lock_guard lock(mutex_);
+            put_back(shard, count);
+            wanted_[shard] = 0;
+        }
+        hand_out();
     }
 
     /// Another limit. What is held beyond a lower one is owed, by each shard in proportion to what
@@ -67,7 +78,8 @@ public:
         std::vector<std::uint32_t> calls(held_.size(), 0);
         if (limit >= limit_) {
             free_ += limit - std::exchange(limit_, limit);
-            grant(std::move(lock));
+            lock.unlock();
+            hand_out();
             return calls;
         }
         std::uint32_t missing = std::exchange(limit_, limit) - limit;
@@ -90,7 +102,26 @@ public:
     }
 
 private:
-    void grant(std::unique_lock<std::mutex> lock) {
+    void put_back(std::size_t shard, std::uint32_t count) {
+        const std::uint32_t paid = std::min(count, owed_[shard]);
+        owed_[shard] -= paid;
+        held_[shard] -= std::min(count, held_[shard]);
+        free_ += count - paid;
+    }
+    /// Grants what is free, in turn, and calls out without the lock. Whoever cannot be told, for
+    /// there is no memory, waits until leases move again.
+    void hand_out() {
+        try {
+            const std::vector<std::uint32_t> grants = grant();
+            for (std::size_t i = 0; i < grants.size(); ++i) {
+                if (grants[i] != 0) tell_granted(i, grants[i]);
+            }
+        } catch (const std::bad_alloc&) {  // nothing was granted
+        }
+        tell_changes();
+    }
+    [[nodiscard]] std::vector<std::uint32_t> grant() {
+        const std::lock_guard lock(mutex_);
         std::vector<std::uint32_t> grants(wanted_.size(), 0);
         for (bool progress = true; free_ != 0 && progress;) {
             progress = false;
@@ -105,24 +136,38 @@ private:
             }
         }
         next_ = (next_ + 1) % wanted_.size();
-        tell(std::move(lock), grants);
+        return grants;
+    }
+    void tell_granted(std::size_t shard, std::uint32_t count) {
+        try {
+            grant_(shard, count);
+        } catch (const std::bad_alloc&) {
+            const std::lock_guard lock(mutex_);
+            put_back(shard, count);
+            wanted_[shard] += count;
+        }
     }
     [[nodiscard]] std::uint32_t others(std::size_t shard) const {
         return std::accumulate(wanted_.begin(), wanted_.end(), std::uint32_t{0}) - wanted_[shard];
     }
-    /// Calls out, after unlocking, to those for whom something has changed.
-    void tell(std::unique_lock<std::mutex> lock, const std::vector<std::uint32_t>& grants) {
-        std::vector<std::size_t> changed;
+    /// Calls out, without the lock, to those for whom something has changed.
+    void tell_changes() {
         for (std::size_t i = 0; i < wanted_.size(); ++i) {
-            const std::uint32_t now = others(i);
-            if (std::exchange(told_[i], now) != now) changed.push_back(i);
+            {
+                const std::lock_guard lock(mutex_);
+                const std::uint32_t now = others(i);
+                if (std::exchange(told_[i], now) == now) continue;
+            }
+            try {
+                recall_(i);
+            } catch (const std::bad_alloc&) {
+                const std::lock_guard lock(mutex_);
+                told_[i] = untold;
+            }
         }
-        lock.unlock();
-        for (std::size_t i = 0; i < grants.size(); ++i) {
-            if (grants[i] != 0) grant_(i, grants[i]);
-        }
-        for (const std::size_t shard : changed) recall_(shard);
     }
+
+    static constexpr std::uint32_t untold = 0xffffffff;
 
     std::mutex mutex_;
     std::uint32_t limit_;

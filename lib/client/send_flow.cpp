@@ -2,6 +2,7 @@
 
 #include <boost/asio/error.hpp>
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include "client/client_state.hpp"
@@ -19,7 +20,7 @@ class flow_step final : public pending_handler<error_code, response> {
 public:
     explicit flow_step(std::shared_ptr<send_flow> flow) : flow_(std::move(flow)) {}
     asio::cancellation_slot slot() const override { return {}; }
-    void run(std::unique_ptr<pending_call> self) override {
+    void run(call_ptr self) override {
         const auto flow = std::move(flow_);
         auto result = std::move(*this->result_);
         self.reset();
@@ -120,6 +121,19 @@ void send_flow::note(error_code error, const response& got) {
 }
 
 void send_flow::on_result(error_code error, response got) {
+    try {
+        take_result(error, std::move(got));
+    } catch (const std::bad_alloc&) {
+        if (!handler_) throw;  // it has been called
+        response none;
+        none.failure.phase = phase::queue;
+        none.failure.maybe_processed = maybe_processed_ || put_on_connections_ != 0;
+        none.timings.total = std::chrono::steady_clock::now() - started_;
+        complete(errc::out_of_memory, std::move(none));
+    }
+}
+
+void send_flow::take_result(error_code error, response got) {
     note(error, got);
     attempt_report report = std::exchange(report_, {});
     const bool goes_on = report.what && !is_cancelled();
@@ -154,6 +168,12 @@ void send_flow::on_result(error_code error, response got) {
     finish(error, std::move(got));
 }
 
+void send_flow::complete(error_code error, response got) {
+    handler_->set_result(error, std::move(got));
+    pending_call* const done = handler_.get();
+    done->run(std::move(handler_));
+}
+
 void send_flow::finish(error_code error, response got) {
     got.timings.total = std::chrono::steady_clock::now() - started_;
     got.attempts = put_on_connections_;
@@ -163,9 +183,7 @@ void send_flow::finish(error_code error, response got) {
         got.failure.attempt_log = log_;
     }
     got.attempt_log = log_;
-    handler_->set_result(error, std::move(got));
-    pending_call* const done = handler_.get();
-    done->run(std::move(handler_));
+    complete(error, std::move(got));
 }
 
 }  // namespace hearth::detail

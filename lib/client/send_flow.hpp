@@ -63,7 +63,9 @@ private:
     void cancel(bool only_unsent);
     void launch(request what, base::time_point not_before);
     void note(boost::system::error_code error, const response& got);
+    void take_result(boost::system::error_code error, response got);
     void finish(boost::system::error_code error, response got);
+    void complete(boost::system::error_code error, response got);
     [[nodiscard]] bool is_cancelled();
 
     std::shared_ptr<client_state> state_;

@@ -109,7 +109,18 @@ void shard::stop(const std::function<void()>& leftovers) {
 
 // Turns.
 
+void shard::begin_turn() {
+    if (is_starved_ && !closed_) recover();
+    if (received_.empty()) return;
+    try {
+        look_at_received();
+    } catch (const std::bad_alloc&) {
+        start_over();
+    }
+}
+
 void shard::finish_turn() {
+    if (is_starved_) return;
     for (;;) {
         bool worked = false;
         core::action action;
@@ -145,9 +156,9 @@ void shard::finish_turn() {
 
 void shard::post_slices() {
     slices_due_ = false;
+    slices_post_(executor_,
+                 [self = shared_from_this()] { self->enter([&] { self->run_slices(); }); });
     slices_posted_ = true;
-    asio::post(executor_,
-               [self = shared_from_this()] { self->enter([&] { self->run_slices(); }); });
 }
 
 void shard::perform(const core::action& action) {
@@ -190,14 +201,13 @@ void shard::perform(const core::action& action) {
         case core::action_kind::close: perform_close(action); break;
         case core::action_kind::fail: perform_fail(action); break;
         case core::action_kind::warmed: perform_warmed(action); break;
-        case core::action_kind::drained:
-            if (auto done = std::exchange(drained_, {})) done();
-            break;
+        case core::action_kind::drained: tell_drained(); break;
         case core::action_kind::want_lease:
             want_leases(static_cast<std::uint32_t>(action.value));
             break;
         case core::action_kind::return_lease:
             if (settings_.lender) {
+                leases_ -= static_cast<std::uint32_t>(action.value);
                 settings_.lender->give(settings_.index, static_cast<std::uint32_t>(action.value));
             }
             break;
@@ -207,19 +217,21 @@ void shard::perform(const core::action& action) {
 void shard::want_leases(std::uint32_t count) {
     if (!settings_.lender) return;  // it has them all
     const std::uint32_t granted = settings_.lender->take(settings_.index, count);
+    leases_ += granted;
     if (granted != 0) core_.on_lease(now_, granted);
 }
 
 void shard::grant_leases(std::uint32_t count) {
-    if (closed_) {
+    if (closed_ || is_starved_) {
         settings_.lender->give(settings_.index, count);
         return;
     }
+    leases_ += count;
     core_.on_lease(now_, count);
 }
 
 void shard::recall_leases() {
-    if (!closed_) {
+    if (!closed_ && !is_starved_) {
         core_.on_lease_recall(now_, settings_.lender->wanted_by_others(settings_.index));
     }
 }
@@ -315,18 +327,35 @@ void shard::call_handlers() {
             owner.post_handlers();
         }
     } on_exit{*this};
-    std::unique_ptr<pending_call> call;
+    call_ptr call;
     // Only where what handlers send is begun at once: there one that throws ends the process.
     gathers_ = left > 1 && settings_.own_context;
     while (left-- != 0 && handlers_.pop(call)) {
-        pending_call& handler = *call;
-        handler.run(std::move(call));
+        if (!make_call(std::move(call))) break;
         if (!gathering_.empty() && std::chrono::steady_clock::now() >= gather_until_) {
             write_gathered();
             gathers_ = left > 1;  // of the others
         }
     }
     if (std::exchange(gathers_, false)) write_gathered();
+}
+
+/// False: there was no memory for giving it to its executor, and it is the next one again.
+bool shard::make_call(call_ptr call) {
+    call_queue kept;
+    pending_call& handler = *call;
+    try {
+        const call_rescue rescue(kept, rescued::due);
+        handler.run(std::move(call));
+        return true;
+    } catch (const std::bad_alloc&) {
+        if (kept.pop(call)) {
+            handlers_.push_front(std::move(call));
+            return false;
+        }
+        handler_threw_ = true;
+        throw;
+    }
 }
 
 /// What the handlers of one turn send is written together, once they have all been
@@ -342,19 +371,21 @@ void shard::write_gathered() {
 
 void shard::post_handlers() {
     if (handlers_.empty() || call_posted_ || calling_) return;
-    call_posted_ = true;
-    asio::post(executor_, [self = shared_from_this()] {
+    handlers_post_(executor_, [self = shared_from_this()] {
         self->call_posted_ = false;
         self->call_handlers();
     });
+    call_posted_ = true;
 }
 
 // Commands.
 
 void shard::warm(const origin& where, std::uint32_t count, warm_handler handler) {
-    if (closed_ || draining_) {
-        complete<error_code, std::uint32_t>(
-            std::move(handler), closed_ ? errc::client_closed : errc::client_draining, 0);
+    if (closed_ || draining_ || is_starved_) {
+        errc why = errc::client_draining;
+        if (is_starved_) why = errc::out_of_memory;
+        if (closed_) why = errc::client_closed;
+        complete<error_code, std::uint32_t>(std::move(handler), why, 0);
         return;
     }
     const origin_id id = intern(make_pool_key(where, request{}, config_));
@@ -367,20 +398,29 @@ void shard::warm(const origin& where, std::uint32_t count, warm_handler handler)
     core_.warm(now_, id, possible, ticket, base::after(now_, patience));
 }
 
-void shard::drain(std::function<void()> done) {
-    if (closed_) {
-        done();
+void shard::tell_drained(drain_call& what) {
+    if (--what.left == 0) tell(std::move(what.handler), error_code{});
+}
+
+void shard::tell_drained() {
+    for (const auto& one : std::exchange(drained_, {})) tell_drained(*one);
+}
+
+void shard::drain(const std::shared_ptr<drain_call>& what) {
+    if (closed_ || is_starved_) {
+        draining_ = true;
+        tell_drained(*what);
         return;
     }
-    if (drained_) {  // asked twice: both are told
-        drained_ = [first = std::move(drained_), second = std::move(done)] {
-            first();
-            second();
-        };
-        return;
+    const bool is_asked_again = !drained_.empty();
+    try {
+        drained_.push_back(what);
+    } catch (const std::bad_alloc&) {  // it begins anew, with nothing
+        tell_drained(*what);
+        throw;
     }
     draining_ = true;
-    drained_ = std::move(done);
+    if (is_asked_again) return;  // both are told
     release_reserved();
     core_.drain(now_);
 }
@@ -409,7 +449,7 @@ void shard::shut_down() {
     if (timer_) timer_->cancel();
     resolver_.reset();
     if (dialed_) dialed_->shut();
-    if (auto done = std::exchange(drained_, {})) done();
+    tell_drained();
 }
 
 void shard::end() {
@@ -421,8 +461,8 @@ void shard::abandon() {
     links_.clear();
     exchanges_.clear();
     warming_.clear();
-    handlers_ = base::ring<std::unique_ptr<pending_call>>();
-    drained_ = {};
+    handlers_.clear();
+    drained_.clear();
     resolver_.reset();
     if (dialed_) dialed_->shut();
     timer_.reset();
@@ -448,10 +488,11 @@ stats shard::snapshot() {
         out.read_calls += l->driver.read_calls;
         out.write_calls += l->driver.write_calls;
     }
-    out.stale_messages = core_.stale_facts();
     out.chains_remembered = chains_.hits();
-    out.handshakes_at_once = core_.handshakes_at_once();
     out.origins_forgotten = origins_forgotten_;
+    if (is_starved_) return out;
+    out.stale_messages = core_.stale_facts();
+    out.handshakes_at_once = core_.handshakes_at_once();
     std::unordered_map<std::uint32_t, std::size_t> places;  // of origins in the list
     for (const auto& [key, id] : origin_ids_) {
         origin_stats& origin = out.origins.emplace_back(core_.stats(now_, id));
@@ -513,6 +554,7 @@ void shard::on_writable(connection_id id) {
 
 void shard::on_timer() {
     enter([&] {
+        if (is_starved_) return;
         core_.on_timer(now_);
         on_gate_time();
         on_name_times();

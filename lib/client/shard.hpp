@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/post.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -24,8 +25,8 @@
 
 #include "base/deadline_queue.hpp"
 #include "base/prng.hpp"
-#include "base/ring.hpp"
 #include "base/slab.hpp"
+#include "client/call_queue.hpp"
 #include "client/exchange.hpp"
 #include "client/fork_count.hpp"
 #include "client/link.hpp"
@@ -37,6 +38,7 @@
 #include "io/answer_box.hpp"
 #include "io/readiness_set.hpp"
 #include "io/resolver.hpp"
+#include "io/standing_post.hpp"
 #include "io/timer.hpp"
 #include "proto/tls_chain_cache.hpp"
 #include "proto/tls_session_cache.hpp"
@@ -60,6 +62,20 @@ struct shard_settings {
     std::shared_ptr<handshake_workers> handshake_threads;  // null: slices run here
 };
 
+/// How work gets to an executor; an `io::standing_post` is the other way.
+struct ordinary_post {
+    template <class Work>
+    void operator()(const boost::asio::any_io_executor& executor, Work&& work) const {
+        boost::asio::post(executor, std::forward<Work>(work));
+    }
+};
+
+/// A drain of a client, shared by its shards.
+struct drain_call {
+    std::atomic<std::size_t> left;
+    done_handler handler;
+};
+
 class shard final : public io::driver_listener,
                     public io::readiness_owner,
                     public io::timer_listener,
@@ -70,14 +86,14 @@ public:
 
     // From any thread.
     /// Runs `work` in a turn: now if this is the shard's own thread between turns, else posted.
-    template <class Work>
-    void submit(Work&& work);
+    template <class Work, class Post = ordinary_post>
+    void submit(Work&& work, Post&& by = Post());
     /// Runs `work` in a turn if it can be now; else nothing, and false.
     template <class Work>
     [[nodiscard]] bool try_turn(Work&& work);
     /// The same for handles, which may outlive the client and its threads.
-    template <class Work>
-    void submit_late(Work work);
+    template <class Work, class Post = ordinary_post>
+    void submit_late(Work work, Post&& by = Post());
     /// The thread that served the executor has ended its loop: late work goes elsewhere from now
     /// on. `leftovers` runs what was posted until then, one turn at a time with the late ones.
     void stop(const std::function<void()>& leftovers);
@@ -99,10 +115,10 @@ public:
     void refuse(call&& from, boost::system::error_code error, failure why);
     void cancel(const std::shared_ptr<cancel_handle>& handle, bool only_unsent);
     void warm(const origin& where, std::uint32_t count, warm_handler handler);
-    void drain(std::function<void()> done);
+    void drain(const std::shared_ptr<drain_call>& what);
     /// Obeys other values, and gives up that many leases beside what it owes. Later values have
     /// higher numbers; earlier ones that come late change nothing.
-    void change(const config& to, std::uint64_t number, std::uint32_t lease_debt);
+    void change(std::shared_ptr<const config> to, std::uint64_t number, std::uint32_t lease_debt);
     void shut_down();
     [[nodiscard]] stats snapshot();
     /// Calls a handler after this turn.
@@ -112,8 +128,16 @@ public:
     }
     /// `shut_down` in a turn of its own.
     void end();
+    /// Posts what ends with that turn.
+    template <class Work>
+    void post_end(Work&& work) {
+        end_post_(executor_, std::forward<Work>(work));
+    }
     /// Lets go of everything without a turn: the executor will never run again.
     void abandon();
+    /// On its own thread, between turns, after an exception for lack of memory. False: it was a
+    /// handler's.
+    [[nodiscard]] bool survive() noexcept;
     void grant_leases(std::uint32_t count);
     void recall_leases();  // what the others want has changed
     // Reserved connections.
@@ -146,6 +170,7 @@ private:
     /// The same; when it came of the last socket that was ready, a handshake slice may follow now.
     template <class Work>
     void enter_from_socket(Work&& work);
+    void begin_turn();
     void finish_turn();
     void post_slices();
     void perform(const core::action& action);
@@ -155,9 +180,16 @@ private:
     void flush_links();
     void write_gathered();
     void call_handlers();
+    [[nodiscard]] bool make_call(call_ptr call);
     void post_handlers();
     template <class... Args, class... Values>
     void complete(handler_ptr<Args...> handler, Values&&... values);
+    // Lack of memory (shard_memory.cpp).
+    void start_over() noexcept;
+    void give_up(live_exchange& x) noexcept;
+    void give_up_streamed(exchange_control& control, live_exchange& x) noexcept;
+    void forget_everything() noexcept;
+    void recover() noexcept;
     // Origins (shard_origins.cpp).
     origin_id intern(const pool_key& key);
     [[nodiscard]] origin_id origin_of(const request& what, const target& called);
@@ -167,10 +199,13 @@ private:
     void erase_exchange(exchange_id id);
     // Other values (shard_update.cpp).
     [[nodiscard]] core::pool_settings core_settings() const;
+    bool obey(const config& to);
     void change_leases(std::uint32_t debt);
     [[nodiscard]] std::shared_ptr<const tls_profile> own_profile() const;
     void check_profile(link& l);
     void want_leases(std::uint32_t count);
+    void tell_drained(drain_call& what);
+    void tell_drained();
 
     // Dials (shard_dial.cpp).
     void dial(connection_id id, origin_id origin);
@@ -234,6 +269,7 @@ private:
     void on_link_error(link& l, const proto::event& e);
     void link_lost(link& l, close_reason reason);
     void erase_link(connection_id id);
+    void count_traffic(const link& l);
     void touch(link& l);
     void flush_link(link& l);
     void resume(link& l);
@@ -264,6 +300,8 @@ private:
     void assigned_too_late(live_exchange& x);
     void acquire(live_exchange& x, bool fresh);
     [[nodiscard]] base::time_point deadline_of(const request& what, base::time_point started) const;
+    void refuse_starved(call& from) noexcept;
+    void begin_call(call& from, const std::shared_ptr<cancel_handle>& handle);
     bool turn_away(call& from);
     [[nodiscard]] error_code error_of(core::wait_failure failure, origin_id origin) const;
     void begin_request(live_exchange& x, link& l);
@@ -340,6 +378,8 @@ private:
     void add_gate_stats(const origin_entry& entry, origin_stats& out) const;
 
     // Reserved connections (shard_reserve.cpp).
+    void send_on_reserved(reservation& where, call& from,
+                          const std::shared_ptr<cancel_handle>& handle);
     void hand_over(live_exchange& x, link& l);
     void end_reserved(live_exchange& x, link& l, bool reusable);
     void give_back(live_exchange& x, bool reusable);
@@ -389,7 +429,8 @@ private:
     shard_settings settings_;  // constant, but for the values, which go on in `config_`
     config config_;
     std::uint64_t config_number_ = 0;
-    base::time_point replace_until_{};  // when connections of the last profile are gone
+    std::shared_ptr<const config> wanted_;  // set: values that are not obeyed yet
+    base::time_point replace_until_{};      // when connections of the last profile are gone
     std::atomic<std::thread::id> thread_;
     std::atomic<bool> stopped_{false};
     std::atomic<int> submitting_{0};
@@ -422,8 +463,8 @@ private:
     base::deadline_queue<connection_id> bulk_times_;  // of those that want many octets at a time
     base::deadline_queue<origin_id> gate_times_;
     base::deadline_queue<origin_id> name_times_;
-    std::vector<origin_id> unserved_;  // whose gate may let somebody in
-    std::vector<exchange_id> lost_;    // attempts of hedged pairs that are to end in this turn
+    std::vector<origin_id> unserved_;         // whose gate may let somebody in
+    std::vector<exchange_id> lost_attempts_;  // of hedged pairs, that are to end in this turn
     core::load_watch load_;
     base::time_point beat_at_ = base::never;  // when our lateness is looked at
     std::vector<connection_id> dirty_;
@@ -434,10 +475,14 @@ private:
     base::time_point gather_until_;  // set when `gathering_` gets its first
     std::unordered_map<std::uint64_t, std::pair<warm_handler, origin_id>> warming_;
     std::uint64_t next_warm_ = 1;
-    std::function<void()> drained_;
+    std::vector<std::shared_ptr<drain_call>> drained_;  // told when it is
 
-    base::ring<std::unique_ptr<pending_call>> handlers_;  // completed, to be called after the turn
-    base::prng random_;                                   // of pauses
+    call_queue handlers_;  // completed, to be called after the turn
+    call_queue lost_;      // by the exception that ended the turn
+    io::standing_post handlers_post_;
+    io::standing_post slices_post_;
+    io::standing_post end_post_;
+    base::prng random_;  // of pauses
     base::time_point now_;
     bool in_turn_ = false;
     bool calling_ = false;
@@ -447,6 +492,10 @@ private:
     bool may_slice_ = false;
     bool closed_ = false;
     bool draining_ = false;
+    bool is_starved_ = false;     // core is stopped: there was no memory to begin anew
+    bool handler_threw_ = false;  // an exception for lack of memory, of its own
+    std::uint32_t life_ = 0;      // how often it has begun anew
+    std::uint32_t leases_ = 0;    // that the lender has given
     std::uint64_t calls_ = 0;
     std::uint64_t completed_ = 0;
     link_traffic closed_traffic_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/asio/error.hpp>
 #include <charconv>
+#include <new>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -41,7 +42,7 @@ public:
     informational_call(std::function<void(unsigned, const headers&)> callback, unsigned status,
                        headers fields)
         : callback_(std::move(callback)), status_(status), fields_(std::move(fields)) {}
-    void run(std::unique_ptr<pending_call> /*self*/) override { callback_(status_, fields_); }
+    void run(call_ptr /*self*/) override { callback_(status_, fields_); }
 
 private:
     std::function<void(unsigned, const headers&)> callback_;
@@ -61,11 +62,20 @@ std::uint64_t announced_body(const live_exchange& x) {
 }  // namespace
 
 void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
-    const bool may_begin = !closed_ && !draining_ && !(handle && handle->cancelled);
+    try {
+        begin_call(from, handle);
+    } catch (const std::bad_alloc&) {
+        refuse_starved(from);
+        throw;
+    }
+}
+
+void shard::begin_call(call& from, const std::shared_ptr<cancel_handle>& handle) {
+    const bool may_begin = !closed_ && !draining_ && !is_starved_ && !(handle && handle->cancelled);
     if (may_begin && turn_away(from)) return;
-    ++calls_;
     const base::time_point not_before = from.not_before;
     const exchange_id id = exchanges_.emplace(std::move(from));
+    ++calls_;
     live_exchange& x = exchanges_[id];
     x.id = id;
     if (handle) {
@@ -73,6 +83,7 @@ void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
         x.cancellation = handle;
     }
     error_code refused;
+    if (is_starved_) refused = errc::out_of_memory;
     if (closed_) refused = errc::client_closed;
     if (!refused && draining_) refused = errc::client_draining;
     if (handle && handle->cancelled) refused = asio::error::operation_aborted;
@@ -116,6 +127,15 @@ void shard::refuse(call&& from, error_code error, failure why) {
     result.failure = std::move(why);
     result.timings.total = now_ - from.started;
     complete<error_code, response>(std::move(from.send), error, std::move(result));
+}
+
+/// Of a call that has not become an exchange, for lack of memory.
+void shard::refuse_starved(call& from) noexcept {
+    if (!from.send && !from.open && !from.reserve) return;
+    failure why;
+    why.phase = phase::queue;
+    if (from.flow) from.flow->report({});
+    refuse(std::move(from), errc::out_of_memory, std::move(why));
 }
 
 void shard::cancel(const std::shared_ptr<cancel_handle>& handle, bool only_unsent) {

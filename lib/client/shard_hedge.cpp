@@ -136,15 +136,15 @@ void shard::cancel_attempt(exchange_id id) {
     } else if (x.held) {
         complete_exchange(id, asio::error::operation_aborted);
     } else {
-        lost_.push_back(id);
+        lost_attempts_.push_back(id);
     }
 }
 
 /// True: something happened.
 bool shard::end_lost() {
-    if (lost_.empty()) return false;
+    if (lost_attempts_.empty()) return false;
     std::vector<exchange_id> ids;
-    ids.swap(lost_);
+    ids.swap(lost_attempts_);
     for (const exchange_id id : ids) {
         const live_exchange* x = exchanges_.find(id);
         if (x == nullptr || x->stage == exchange_stage::detached) continue;

@@ -34,12 +34,7 @@ void shard::erase_link(connection_id id) {
     bulk_times_.remove(l->bulk_timer);
     if (l->resolve_ticket != 0 && resolver_) resolver_->cancel(l->resolve_ticket);
     stop_dialer(*l);
-    closed_traffic_.bytes_sent += l->driver.bytes_sent;
-    closed_traffic_.bytes_received += l->driver.bytes_received;
-    closed_traffic_.file_bytes_received += l->driver.file_bytes_received;
-    closed_traffic_.file_bytes_sent += l->driver.file_bytes_sent;
-    closed_traffic_.read_calls += l->driver.read_calls;
-    closed_traffic_.write_calls += l->driver.write_calls;
+    count_traffic(*l);
     l->driver.close();
     origin_entry& origin = origins_[l->origin.index];
     --origin.links;
@@ -47,6 +42,16 @@ void shard::erase_link(connection_id id) {
     if (origin.names.timer != 0 && !origin.names.book->holds_any()) {
         name_times_.remove(origin.names.timer);
     }
+}
+
+/// What a connection that ends has moved.
+void shard::count_traffic(const link& l) {
+    closed_traffic_.bytes_sent += l.driver.bytes_sent;
+    closed_traffic_.bytes_received += l.driver.bytes_received;
+    closed_traffic_.file_bytes_received += l.driver.file_bytes_received;
+    closed_traffic_.file_bytes_sent += l.driver.file_bytes_sent;
+    closed_traffic_.read_calls += l.driver.read_calls;
+    closed_traffic_.write_calls += l.driver.write_calls;
 }
 
 void shard::touch(link& l) {

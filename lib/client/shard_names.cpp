@@ -45,10 +45,10 @@ void shard::on_name_times() {
         entry.names.is_asking = true;
         (void)resolver_->refresh(
             first_host(entry.key), first_port(entry.key),
-            [weak = weak_from_this(), id](error_code error, const std::string& /*detail*/,
-                                          io::address_list addresses) {
+            [weak = weak_from_this(), id, life = life_](
+                error_code error, const std::string& /*detail*/, io::address_list addresses) {
                 const auto self = weak.lock();
-                if (!self) return;
+                if (!self || self->life_ != life) return;
                 self->enter([&] { self->on_name_answer(id, error, std::move(addresses)); });
             });
     }

@@ -2,6 +2,7 @@
 // that take its place there one after the other. Core knows of one exchange, from the reservation
 // to the end of it.
 #include <boost/asio/error.hpp>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -59,6 +60,16 @@ void shard::hand_over(live_exchange& x, link& l) {
 }
 
 void shard::send_on(reservation& where, call&& from, const std::shared_ptr<cancel_handle>& handle) {
+    try {
+        send_on_reserved(where, from, handle);
+    } catch (const std::bad_alloc&) {
+        refuse_starved(from);
+        throw;
+    }
+}
+
+void shard::send_on_reserved(reservation& where, call& from,
+                             const std::shared_ptr<cancel_handle>& handle) {
     live_exchange* x = exchanges_.find(where.exchange);
     error_code refused;
     failure why;

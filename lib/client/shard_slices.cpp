@@ -22,7 +22,7 @@ constexpr std::size_t max_stored_handshake = 128 * 1024;
 
 void shard::run_slices() {
     slices_posted_ = false;
-    core_.on_turn(now_);
+    if (!is_starved_) core_.on_turn(now_);
 }
 
 void shard::run_slice(connection_id id) {

@@ -21,9 +21,7 @@ public:
     pull_call(std::shared_ptr<body_source> source, std::shared_ptr<std::vector<char>> buffer,
               body_source::pull_handler handler)
         : source_(std::move(source)), buffer_(std::move(buffer)), handler_(std::move(handler)) {}
-    void run(std::unique_ptr<pending_call> /*self*/) override {
-        source_->async_pull(*buffer_, std::move(handler_));
-    }
+    void run(call_ptr /*self*/) override { source_->async_pull(*buffer_, std::move(handler_)); }
 
 private:
     std::shared_ptr<body_source> source_;

@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/system_executor.hpp>
 #include <chrono>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -19,10 +20,15 @@ void shard::turn(Work&& work) {
         ~guard() { flag = false; }
     } on_exit{in_turn_};
     in_turn_ = true;
+    const call_rescue rescue(lost_, rescued::all);
     now_ = std::chrono::steady_clock::now();
-    if (!received_.empty()) look_at_received();
-    work();
-    finish_turn();
+    begin_turn();
+    try {
+        work();
+        finish_turn();
+    } catch (const std::bad_alloc&) {
+        start_over();
+    }
 }
 
 template <class Work>
@@ -56,17 +62,17 @@ bool shard::try_turn(Work&& work) {
     return true;
 }
 
-template <class Work>
-void shard::submit(Work&& work) {
+template <class Work, class Post>
+void shard::submit(Work&& work, Post&& by) {
     if (try_turn(work)) return;
-    boost::asio::post(executor_, [self = shared_from_this(),
-                                  work = std::decay_t<Work>(std::forward<Work>(work))]() mutable {
-        self->enter(work);
-    });
+    by(executor_,
+       [self = shared_from_this(), work = std::decay_t<Work>(std::forward<Work>(work))]() mutable {
+           self->enter(work);
+       });
 }
 
-template <class Work>
-void shard::submit_late(Work work) {
+template <class Work, class Post>
+void shard::submit_late(Work work, Post&& by) {
     if (is_inherited()) return;  // its threads are not here, and their locks may be held for ever
     {
         struct guard {
@@ -74,7 +80,7 @@ void shard::submit_late(Work work) {
             explicit guard(std::atomic<int>& of) : count(of) { count.fetch_add(1); }
             ~guard() { count.fetch_sub(1); }
         } const on_exit{submitting_};
-        if (!stopped_.load()) return submit(std::move(work));
+        if (!stopped_.load()) return submit(std::move(work), by);
     }
     boost::asio::post(boost::asio::system_executor(),
                       [self = shared_from_this(), work = std::move(work)]() mutable {

@@ -21,21 +21,20 @@ core::pool_settings shard::core_settings() const {
     return settings;
 }
 
-void shard::change(const config& to, std::uint64_t number, std::uint32_t lease_debt) {
+void shard::change(std::shared_ptr<const config> to, std::uint64_t number,
+                   std::uint32_t lease_debt) {
     if (closed_) return;
-    if (number < config_number_) return change_leases(lease_debt);
-    const std::shared_ptr<const tls_profile> old = own_profile();
-    const bool streams_change = config_.http2.max_streams != to.http2.max_streams;
-    config_number_ = number;
-    config_ = to;
+    const bool is_late = number < config_number_;
+    if (!is_late) {
+        config_number_ = number;
+        wanted_ = std::move(to);
+    }
+    if (is_starved_) return;  // it has no leases, and obeys when it begins anew
+    if (is_late) return change_leases(lease_debt);
+    const bool streams_change = config_.http2.max_streams != wanted_->http2.max_streams;
+    const bool is_replaced = obey(*wanted_);
     for (usual_origin& known : usual_origins_) known.id = {};
     core_.update(now_, core_settings());
-    load_.set_rules(config_.shed);
-    sessions_.set_limit(config_.tls.tickets_per_origin);
-    chains_.set_lifetime(config_.tls.remember_chains.value_or(std::chrono::seconds{0}));
-    if (receive_buffer_.size() != config_.io.receive_buffer) {
-        receive_buffer_ = std::vector<std::byte>(config_.io.receive_buffer);
-    }
     for (const auto& [key, id] : origin_ids_) {
         origin_entry& entry = origins_[id.index];
         if (entry.names.book) entry.names.book->set_settings(config_.addresses, config_.breaker);
@@ -47,11 +46,6 @@ void shard::change(const config& to, std::uint64_t number, std::uint32_t lease_d
             entry.gate = make_admission();
         }
     }
-    const bool is_replaced = old != own_profile();
-    if (is_replaced) {
-        sessions_.forget(*old);
-        replace_until_ = base::after(now_, config_.tls.replace_within);
-    }
     for (const auto& l : links_) {
         if (!l || !l->ready || l->closing) continue;
         if (streams_change && l->is_http2()) {
@@ -60,6 +54,26 @@ void shard::change(const config& to, std::uint64_t number, std::uint32_t lease_d
         if (is_replaced) check_profile(*l);
     }
     change_leases(lease_debt);
+}
+
+/// Has other values, and what depends on them beside core and connections. True: another profile.
+bool shard::obey(const config& to) {
+    const std::shared_ptr<const tls_profile> old = own_profile();
+    config next = to;
+    if (receive_buffer_.size() != next.io.receive_buffer) {
+        receive_buffer_ = std::vector<std::byte>(next.io.receive_buffer);
+    }
+    config_ = std::move(next);
+    load_.set_rules(config_.shed);
+    sessions_.set_limit(config_.tls.tickets_per_origin);
+    chains_.set_lifetime(config_.tls.remember_chains.value_or(std::chrono::seconds{0}));
+    const bool is_replaced = old != own_profile();
+    if (is_replaced) {
+        sessions_.forget(*old);
+        replace_until_ = base::after(now_, config_.tls.replace_within);
+    }
+    wanted_.reset();
+    return is_replaced;
 }
 
 /// A shard without others has all leases there are.

@@ -17,7 +17,7 @@ public:
     verifier_call(std::shared_ptr<const tls_profile> rules, peer_to_verify who,
                   std::shared_ptr<verification_answer::state> answer)
         : rules_(std::move(rules)), who_(std::move(who)), answer_(std::move(answer)) {}
-    void run(std::unique_ptr<pending_call> /*self*/) override {
+    void run(call_ptr /*self*/) override {
         rules_->options().verify(std::move(who_), verification_answer(std::move(answer_)));
     }
 

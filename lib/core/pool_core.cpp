@@ -12,12 +12,14 @@ namespace hearth::core {
 using implementation = pool_core::implementation;
 
 implementation::implementation(const pool_settings& settings, std::uint64_t seed,
-                               std::uint32_t leases)
+                               std::uint32_t leases, std::uint32_t first_generation)
     : settings_(settings),
       dial_timeouts_{settings.timeouts.name, settings.timeouts.connect, settings.timeouts.handshake,
                      settings.attempt_delay},
       backoff_bounds_{settings.pool.min_backoff, settings.pool.max_backoff},
       random_(seed),
+      tables_(first_generation),
+      origins_(first_generation),
       limits_(leases, settings.pool.max_connections),
       scheduler_(settings.handshake, settings.overload.schedule_handshakes),
       actions_(1024) {}

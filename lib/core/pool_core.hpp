@@ -130,6 +130,13 @@ public:
     /// all warm-ups (no `warmed`). A drain that was asked for ends.
     void shut_down(time_point now);
 
+    // After an exception for lack of memory, which leaves it in the middle of something.
+    /// Forgets everything at once, without an action. Only `restart` may follow.
+    void stop() noexcept;
+    /// As made anew; but none of the names that it gave before names anything. Throws bad_alloc,
+    /// and is stopped then.
+    void restart(const pool_settings& settings, std::uint64_t seed, std::uint32_t leases);
+
     // Facts about dials.
     /// `families`: one entry per address, in the order to try, true for IPv6.
     void on_resolved(time_point now, connection_id connection, std::span<const bool> families);
@@ -211,6 +218,7 @@ public:
     class implementation;  // pool_state.hpp
 
 private:
+    std::uint32_t first_generation_ = 1;
     std::unique_ptr<implementation> implementation_;
 };
 

@@ -127,8 +127,18 @@ void implementation::check_connection(const connection_record& c) const {
 }
 
 pool_core::pool_core(const pool_settings& settings, std::uint64_t seed, std::uint32_t leases)
-    : implementation_(std::make_unique<implementation>(settings, seed, leases)) {}
+    : implementation_(std::make_unique<implementation>(settings, seed, leases, 1)) {}
 pool_core::~pool_core() = default;
+
+void pool_core::stop() noexcept {
+    if (implementation_) first_generation_ = implementation_->unused_generation();
+    implementation_.reset();
+}
+
+void pool_core::restart(const pool_settings& settings, std::uint64_t seed, std::uint32_t leases) {
+    stop();
+    implementation_ = std::make_unique<implementation>(settings, seed, leases, first_generation_);
+}
 
 origin_id pool_core::add_origin(time_point now, const origin_settings& settings) {
     return implementation_->add_origin(now, settings);

@@ -12,6 +12,7 @@
 // origins that answer nobody in time; pool_report.cpp statistics and the full scan.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -113,8 +114,13 @@ struct origin_record {
 
 class pool_core::implementation {
 public:
-    implementation(const pool_settings& settings, std::uint64_t seed, std::uint32_t leases);
+    implementation(const pool_settings& settings, std::uint64_t seed, std::uint32_t leases,
+                   std::uint32_t first_generation);
 
+    /// One that no name which this has given has.
+    [[nodiscard]] std::uint32_t unused_generation() const {
+        return std::max(tables_.connections.unused_generation(), origins_.unused_generation());
+    }
     void update(time_point now, const pool_settings& settings);
     [[nodiscard]] origin_id add_origin(time_point now, const origin_settings& settings);
     [[nodiscard]] origin_use use_of(origin_id origin) const;

@@ -170,6 +170,8 @@ struct timed {
 };
 
 struct record_tables {
+    explicit record_tables(std::uint32_t first_generation = 1) : connections(first_generation) {}
+
     base::slab<connection_record, connection_id> connections;
     exchange_table exchanges;
     /// Connections by the time they last became idle, as it was when they were entered: a use does

@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <new>
 #include <unordered_map>
 #include <utility>
 
@@ -101,6 +102,8 @@ struct family_query {
 };
 
 struct lookup_job {
+    lookup_job(std::string of, name_handler to) : name(std::move(of)), handler(std::move(to)) {}
+
     std::string name;
     name_handler handler;                 // Empty once the answer was posted.
     std::array<family_query, 2> queries;  // AAAA, A.
@@ -129,6 +132,11 @@ private:
     void on_ready(const std::shared_ptr<watched_socket>& socket, bool is_read,
                   const boost::system::error_code& error);
     void arm_timer();
+    /// After each call of c-ares, whose callbacks may not throw.
+    void check_memory() {
+        if (std::exchange(lacked_memory_, false)) throw std::bad_alloc();
+    }
+    void take_addresses(family_query& query, int status, const ares_addrinfo* result);
     void on_family_answered(lookup_job& job);
     void answer(lookup_job& job);
     void post_answer(name_handler handler, name_answer result);
@@ -139,6 +147,7 @@ private:
     ares_channel handle_ = nullptr;
     int open_status_ = ARES_ENOTINITIALIZED;
     bool is_closed_ = false;
+    bool lacked_memory_ = false;
     std::uint64_t last_job_ = 0;
     std::unordered_map<std::uint64_t, lookup_job> jobs_;
     std::unordered_map<ares_socket_t, std::shared_ptr<watched_socket>> sockets_;
@@ -182,9 +191,7 @@ void channel::start(const std::string& name, name_handler handler) {
         return;
     }
     const std::uint64_t id = ++last_job_;
-    lookup_job& job = jobs_[id];
-    job.name = name;
-    job.handler = std::move(handler);
+    lookup_job& job = jobs_.try_emplace(id, name, std::move(handler)).first->second;
     for (family_query& query : job.queries) {
         query.owner = this;
         query.job = id;
@@ -197,6 +204,7 @@ void channel::start(const std::string& name, name_handler handler) {
         // Both may be answered inside; the job ends only with the second.
         ares_getaddrinfo(handle_, name.c_str(), nullptr, &hints, &channel::on_addresses, &query);
     }
+    check_memory();
     // An address that is here already came from /etc/hosts, and then that is the answer.
     if (const auto still = jobs_.find(id); still != jobs_.end()) {
         for (const family_query& query : still->second.queries) {
@@ -218,7 +226,12 @@ void channel::close() {
 }
 
 void channel::on_socket_state(void* self, ares_socket_t number, int readable, int writable) {
-    static_cast<channel*>(self)->watch(number, readable != 0, writable != 0);
+    auto& owner = *static_cast<channel*>(self);
+    try {
+        owner.watch(number, readable != 0, writable != 0);
+    } catch (const std::bad_alloc&) {
+        owner.lacked_memory_ = true;
+    }
 }
 
 void channel::watch(ares_socket_t number, bool wants_read, bool wants_write) {
@@ -228,10 +241,12 @@ void channel::watch(ares_socket_t number, bool wants_read, bool wants_write) {
         }
         return;
     }
-    std::shared_ptr<watched_socket>& socket = sockets_[number];
+    const auto known = sockets_.find(number);
+    std::shared_ptr<watched_socket> socket = known != sockets_.end() ? known->second : nullptr;
     if (!socket) {
         socket = std::make_shared<watched_socket>(
             watched_socket{asio::posix::stream_descriptor(executor_), number});
+        sockets_.emplace(number, socket);
         boost::system::error_code error;
         // On failure the socket goes unwatched and its query ends by c-ares's timeout.
         (void)socket->descriptor.assign(number, error);
@@ -274,6 +289,7 @@ void channel::on_ready(const std::shared_ptr<watched_socket>& socket, bool is_re
     if (!is_watched()) return;
     ares_process_fd(handle_, is_read ? socket->number : ARES_SOCKET_BAD,
                     is_read ? ARES_SOCKET_BAD : socket->number);
+    check_memory();
     if (is_watched()) arm(socket);
     arm_timer();
 }
@@ -288,6 +304,7 @@ void channel::arm_timer() {
     timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
         if (error || self->is_closed_) return;
         ares_process_fd(self->handle_, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+        self->check_memory();
         self->arm_timer();
     });
 }
@@ -299,19 +316,26 @@ void channel::on_addresses(void* raw, int status, int, ares_addrinfo* result) {
     if (self.is_closed_) return;
     query.is_answered = true;
     query.status = status;
-    if (owned && status == ARES_SUCCESS) {
-        seconds ttl = seconds::max();
-        for (const ares_addrinfo_node* node = owned->nodes; node; node = node->ai_next) {
-            query.addresses.push_back(to_address(*node->ai_addr));
-            ttl = std::min(ttl, seconds(node->ai_ttl));
-        }
-        for (const ares_addrinfo_cname* one = owned->cnames; one; one = one->next) {
-            ttl = std::min(ttl, seconds(one->ttl));
-        }
-        query.ttl = ttl;
-        if (query.addresses.empty()) query.status = ARES_ENODATA;
+    try {
+        self.take_addresses(query, status, owned.get());
+        self.on_family_answered(self.jobs_.at(query.job));
+    } catch (const std::bad_alloc&) {
+        self.lacked_memory_ = true;
     }
-    self.on_family_answered(self.jobs_.at(query.job));
+}
+
+void channel::take_addresses(family_query& query, int status, const ares_addrinfo* result) {
+    if (result == nullptr || status != ARES_SUCCESS) return;
+    seconds ttl = seconds::max();
+    for (const ares_addrinfo_node* node = result->nodes; node; node = node->ai_next) {
+        query.addresses.push_back(to_address(*node->ai_addr));
+        ttl = std::min(ttl, seconds(node->ai_ttl));
+    }
+    for (const ares_addrinfo_cname* one = result->cnames; one; one = one->next) {
+        ttl = std::min(ttl, seconds(one->ttl));
+    }
+    query.ttl = ttl;
+    if (query.addresses.empty()) query.status = ARES_ENODATA;
 }
 
 void channel::on_family_answered(lookup_job& job) {

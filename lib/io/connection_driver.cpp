@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "io/file_send.hpp"
@@ -52,32 +53,41 @@ error_code connection_driver::open_attempt(attempt_state& state) {
 }
 
 void connection_driver::connect(std::uint32_t attempt, const endpoint& peer) {
-    attempt_state& state = attempts_.emplace_back();
+    attempt_state state;
     state.number = attempt;
     state.peer = peer;
-    if (const error_code error = open_attempt(state)) {
+    attempts_.reserve(attempts_.size() + 1);
+    error_code error;
+    try {
+        error = open_attempt(state);
+    } catch (const std::bad_alloc&) {
         close_socket(state.socket);
-        attempts_.pop_back();
+        throw;
+    }
+    if (error) {
+        close_socket(state.socket);
         post_connect_result(attempt, error);
         return;
     }
+    attempts_.push_back(state);
     sockets_->begin_wait();
 }
 
 void connection_driver::connect(std::uint32_t attempt, owned_descriptor connected) {
-    attempt_state& state = attempts_.emplace_back();
+    attempts_.reserve(attempts_.size() + 1);
+    attempt_state state;
     state.number = attempt;
     error_code error = take_socket(connected);
     socket_state& socket = state.socket;
     if (!error) error = sockets_->add(connected.get(), *this, socket.watch);
     if (error) {
-        attempts_.pop_back();
         post_connect_result(attempt, error);
         return;
     }
     socket.descriptor = connected.release();
     auto size = static_cast<socklen_t>(state.peer.capacity());
     if (::getpeername(socket.descriptor, state.peer.data(), &size) == 0) state.peer.resize(size);
+    attempts_.push_back(state);
     sockets_->begin_wait();
 }
 

@@ -1,6 +1,7 @@
 #include "io/edge_wait.hpp"
 
 #include <boost/asio/detail/config.hpp>
+#include <new>
 #include <utility>
 
 // The reactor's interface is Asio's own business, so it is named by its release.
@@ -40,6 +41,7 @@ public:
         reactor_.init_task();
     }
     ~implementation() {
+        if (pending_ != nullptr) pending_->leave();
         if (descriptor_ < 0) return;
         reactor_.deregister_descriptor(descriptor_, registration_, true);
         reactor_.cleanup_descriptor_data(registration_);
@@ -51,7 +53,14 @@ public:
     [[nodiscard]] int descriptor() const { return descriptor_; }
 
     error_code open(int descriptor) {
-        const int error = reactor_.register_descriptor(descriptor, registration_);
+        int error = 0;
+        try {
+            if (is_plain_) spare_ = std::make_unique<operation>(*this);  // waits ask for nothing
+            error = reactor_.register_descriptor(descriptor, registration_);
+        } catch (const std::bad_alloc&) {
+            ::close(descriptor);
+            throw;
+        }
         if (error == 0) {
             descriptor_ = descriptor;
             return {};
@@ -62,7 +71,9 @@ public:
     }
 
     void wait(std::shared_ptr<edge_listener> listener) {
-        auto next = std::make_unique<operation>(*this, std::move(listener));
+        auto next = spare_ ? std::move(spare_) : std::make_unique<operation>(*this);
+        next->begin(std::move(listener));
+        if (is_plain_) pending_ = next.get();
         // The reactor has it until it is completed or destroyed.
         reactor_.start_op(asio::detail::epoll_reactor::read_op, descriptor_, registration_,
                           next.release(), false, true);
@@ -75,10 +86,16 @@ public:
 private:
     class operation final : public asio::detail::reactor_op {
     public:
-        operation(const implementation& owner, std::shared_ptr<edge_listener> listener)
+        explicit operation(implementation& owner)
             : reactor_op(error_code(), &operation::perform, &operation::complete),
               executor_(owner.is_plain_ ? asio::any_io_executor() : owner.executor_),
-              listener_(std::move(listener)) {}
+              owner_(owner.is_plain_ ? &owner : nullptr) {}
+
+        void begin(std::shared_ptr<edge_listener> listener) {
+            ec_ = {};
+            listener_ = std::move(listener);
+        }
+        void leave() { owner_ = nullptr; }
 
     private:
         /// An edge is here, that is all; nothing is left to try before the next one.
@@ -87,20 +104,29 @@ private:
         /// `context` is null where it is being destroyed.
         static void complete(void* context, asio::detail::operation* base,
                              const error_code& /*error*/, std::size_t /*size*/) {
-            const std::unique_ptr<operation> self(static_cast<operation*>(base));
+            std::unique_ptr<operation> self(static_cast<operation*>(base));
+            implementation* const owner = self->owner_;
+            if (owner != nullptr) owner->pending_ = nullptr;
             if (context == nullptr) return;
             const std::shared_ptr<edge_listener> listener = std::move(self->listener_);
             const error_code error = self->ec_;
-            if (!self->executor_) return listener->on_edge(error);
-            asio::dispatch(self->executor_, [listener, error] { listener->on_edge(error); });
+            if (self->executor_) {
+                asio::dispatch(self->executor_, [listener, error] { listener->on_edge(error); });
+                return;
+            }
+            if (owner != nullptr) owner->spare_ = std::move(self);
+            listener->on_edge(error);
         }
 
         const asio::any_io_executor executor_;  // none: the thread that completes is the right one
+        implementation* owner_;                 // null: nobody takes this back
         std::shared_ptr<edge_listener> listener_;
     };
 
     const asio::any_io_executor executor_;
     const bool is_plain_;
+    std::unique_ptr<operation> spare_;  // of the last wait, for the next
+    operation* pending_ = nullptr;
     asio::detail::epoll_reactor& reactor_;
     asio::detail::epoll_reactor::per_descriptor_data registration_ = nullptr;
     int descriptor_ = -1;

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <utility>
 
@@ -43,8 +42,11 @@ error_code readiness_set::open() {
 error_code readiness_set::add(int descriptor, readiness_target& target, watch_id& watch) {
     if (const error_code error = open()) return error;
     if (free_.empty()) {
-        free_.push_back(static_cast<std::uint32_t>(slots_.size()));
+        // Whoever leaves asks for no memory, nor does `call_again`.
+        free_.reserve(slots_.size() + 1);
+        again_.reserve(slots_.size() + 1);
         slots_.emplace_back();
+        free_.push_back(static_cast<std::uint32_t>(slots_.size() - 1));
     }
     const std::uint32_t index = free_.back();
     slot& place = slots_[index];
@@ -83,9 +85,12 @@ void readiness_set::end_wait() {
 
 void readiness_set::watch_edges() {
     if (watching_ || telling_ || waits_ == 0) return;
+    if (has_more_) {
+        post_collect();
+    } else {
+        edges_.wait(shared_from_this());
+    }
     watching_ = true;
-    if (has_more_) return post_collect();
-    edges_.wait(shared_from_this());
 }
 
 void readiness_set::on_edge(error_code error) {
@@ -98,7 +103,7 @@ void readiness_set::on_edge(error_code error) {
 }
 
 void readiness_set::post_collect() {
-    boost::asio::post(executor_, [self = shared_from_this()] { self->on_edge({}); });
+    collect_post_(executor_, [self = shared_from_this()] { self->on_edge({}); });
 }
 
 void readiness_set::collect() {
@@ -119,8 +124,8 @@ void readiness_set::tell_batch() {
         ~guard() {
             set.in_batch_ = false;
             if (set.batch_next_ != set.batch_end_) {  // a handler threw: the rest comes later
-                boost::asio::post(set.executor_,
-                                  [self = set.shared_from_this()] { self->tell_batch(); });
+                set.rest_post_(set.executor_,
+                               [self = set.shared_from_this()] { self->tell_batch(); });
                 return;
             }
             set.telling_ = false;
@@ -143,15 +148,16 @@ void readiness_set::tell(watch_id watch, readiness news) {
 }
 
 void readiness_set::call_again(watch_id watch) {
-    if (!contains(watch) || std::exchange(slots_[watch.index].is_again, true)) return;
+    if (!contains(watch) || slots_[watch.index].is_again) return;
     again_.push(watch);
+    slots_[watch.index].is_again = true;
     post_again();
 }
 
 void readiness_set::post_again() {
     if (again_posted_ || again_.empty()) return;
+    again_post_(executor_, [self = shared_from_this()] { self->tell_again(); });
     again_posted_ = true;
-    boost::asio::post(executor_, [self = shared_from_this()] { self->tell_again(); });
 }
 
 void readiness_set::tell_again() {

@@ -6,7 +6,8 @@
 //
 // An edge is told once: its target remembers what it was told until a read or write finds nothing
 // left (`connection_driver` does). Everything runs on the executor. A target may be removed, and
-// the owner may go, from inside any call; an exception that passes through loses no edge.
+// the owner may go, from inside any call; an exception that passes through loses no edge. On an
+// io_context memory is asked for where sockets are added, and nowhere else.
 #pragma once
 
 #include <sys/epoll.h>
@@ -21,6 +22,7 @@
 #include "base/id.hpp"
 #include "base/ring.hpp"
 #include "io/edge_wait.hpp"
+#include "io/standing_post.hpp"
 
 namespace hearth::io {
 
@@ -122,6 +124,9 @@ private:
     std::size_t batch_next_ = 0;
     std::size_t batch_end_ = 0;
     base::ring<watch_id> again_;
+    standing_post collect_post_;  // one of each is on its way at most
+    standing_post rest_post_;
+    standing_post again_post_;
     std::size_t waits_ = 0;
     bool watching_ = false;
     bool telling_ = false;   // a batch, or its rest is to come

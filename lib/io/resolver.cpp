@@ -15,6 +15,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <new>
 #include <unordered_map>
 #include <utility>
 
@@ -195,7 +196,12 @@ std::optional<base::time_point> resolver_state::expiry(const std::string& host,
 void resolver_state::close() {
     lookup_.reset();
     flights_.clear();
-    for (auto& [ticket, one] : std::exchange(waiting_, {})) post_abort(std::move(one.handler));
+    for (auto& [ticket, one] : std::exchange(waiting_, {})) {
+        try {
+            post_abort(std::move(one.handler));
+        } catch (const std::bad_alloc&) {  // whoever asked is told nothing: its end is near, too
+        }
+    }
 }
 
 const fixed_answer* resolver_state::find_override(const std::string& name,

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <system_error>
 #include <unordered_map>
@@ -115,8 +116,12 @@ private:
     // A thread's whole life.
     void run(std::size_t index) {
         while (const auto name = next(index)) {
-            const name_answer answer = ask_(*name);
-            for (const deliver_type& deliver : finish(index, *name)) deliver(answer);
+            try {
+                const name_answer answer = ask_(*name);
+                for (const deliver_type& deliver : finish(index, *name)) deliver(answer);
+            } catch (const std::bad_alloc&) {  // who waits for it has a time of his own
+                (void)finish(index, *name);
+            }
         }
     }
     std::optional<std::string> next(std::size_t index) {

@@ -26,7 +26,7 @@ public:
     void arm(base::time_point when) {
         if (when == base::never && armed_for_ != base::never) cancel();
         if (when >= armed_for_) return;
-        armed_for_ = when;
+        armed_for_ = base::never;  // until it is, should there be no memory
         timer_.expires_at(when);
         timer_.async_wait([this, listener = listener_, when](boost::system::error_code error) {
             if (error) return;
@@ -35,6 +35,7 @@ public:
             if (armed_for_ == when) armed_for_ = base::never;
             alive->on_timer();
         });
+        armed_for_ = when;
     }
     void cancel() {
         armed_for_ = base::never;

@@ -150,6 +150,7 @@ private:
     void on_end_sent(std::int32_t id) override;
     void on_head_not_sent(std::int32_t id, int reason) override;
     void on_own_goaway(h2_error_code code, std::string_view debug) override;
+    void on_shortage() noexcept override { session_.note_shortage(); }
     void resume(h2_stream& stream);
     void grow_body(h2_stream& stream, std::size_t size);
 

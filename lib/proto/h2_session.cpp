@@ -29,27 +29,44 @@ bool has_flag(const nghttp2_frame* frame, std::uint8_t flag) {
     return (frame->hd.flags & flag) != 0;
 }
 
+/// No exception may cross nghttp2.
+template <class Work>
+int guarded(void* user_data, Work work) noexcept {
+    h2_session_listener& listener = listener_of(user_data);
+    try {
+        return work(listener);
+    } catch (const std::bad_alloc&) {
+        listener.on_shortage();
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+}
+
 int on_begin_headers(nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user_data) {
-    listener_of(user_data).on_block_begin(frame->hd.stream_id);
-    return 0;
+    return guarded(user_data, [&](h2_session_listener& listener) {
+        listener.on_block_begin(frame->hd.stream_id);
+        return 0;
+    });
 }
 
 int on_header(nghttp2_session* /*session*/, const nghttp2_frame* frame, const std::uint8_t* name,
               std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
               std::uint8_t /*flags*/, void* user_data) {
-    listener_of(user_data).on_field(frame->hd.stream_id, text_of(name, name_size),
-                                    text_of(value, value_size));
-    return 0;
+    return guarded(user_data, [&](h2_session_listener& listener) {
+        listener.on_field(frame->hd.stream_id, text_of(name, name_size),
+                          text_of(value, value_size));
+        return 0;
+    });
 }
 
 int on_data_chunk(nghttp2_session* /*session*/, std::uint8_t /*flags*/, std::int32_t stream,
                   const std::uint8_t* octets, std::size_t size, void* user_data) {
-    listener_of(user_data).on_data(stream, std::as_bytes(std::span(octets, size)));
-    return 0;
+    return guarded(user_data, [&](h2_session_listener& listener) {
+        listener.on_data(stream, std::as_bytes(std::span(octets, size)));
+        return 0;
+    });
 }
 
-int on_frame_recv(nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user_data) {
-    h2_session_listener& listener = listener_of(user_data);
+void tell_received(h2_session_listener& listener, const nghttp2_frame* frame) {
     switch (frame->hd.type) {
         case NGHTTP2_HEADERS:
             listener.on_block_end(frame->hd.stream_id, has_flag(frame, NGHTTP2_FLAG_END_STREAM));
@@ -78,17 +95,24 @@ int on_frame_recv(nghttp2_session* /*session*/, const nghttp2_frame* frame, void
             break;
         default: break;
     }
-    return 0;
+}
+
+int on_frame_recv(nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user_data) {
+    return guarded(user_data, [&](h2_session_listener& listener) {
+        tell_received(listener, frame);
+        return 0;
+    });
 }
 
 int on_stream_close(nghttp2_session* /*session*/, std::int32_t stream, std::uint32_t code,
                     void* user_data) {
-    listener_of(user_data).on_stream_closed(stream, static_cast<h2_error_code>(code));
-    return 0;
+    return guarded(user_data, [&](h2_session_listener& listener) {
+        listener.on_stream_closed(stream, static_cast<h2_error_code>(code));
+        return 0;
+    });
 }
 
-int on_frame_send(nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user_data) {
-    h2_session_listener& listener = listener_of(user_data);
+void tell_sent(h2_session_listener& listener, const nghttp2_frame* frame) {
     switch (frame->hd.type) {
         case NGHTTP2_HEADERS: listener.on_head_sent(frame->hd.stream_id); [[fallthrough]];
         case NGHTTP2_DATA:
@@ -103,40 +127,50 @@ int on_frame_send(nghttp2_session* /*session*/, const nghttp2_frame* frame, void
             break;
         default: break;
     }
-    return 0;
+}
+
+int on_frame_send(nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user_data) {
+    return guarded(user_data, [&](h2_session_listener& listener) {
+        tell_sent(listener, frame);
+        return 0;
+    });
 }
 
 int on_frame_not_send(nghttp2_session* /*session*/, const nghttp2_frame* frame, int reason,
                       void* user_data) {
-    if (frame->hd.type == NGHTTP2_HEADERS) {
-        listener_of(user_data).on_head_not_sent(frame->hd.stream_id, reason);
-    }
-    return 0;
+    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
+    return guarded(user_data, [&](h2_session_listener& listener) {
+        listener.on_head_not_sent(frame->hd.stream_id, reason);
+        return 0;
+    });
 }
 
 ssize_t on_body_read(nghttp2_session* /*session*/, std::int32_t stream, std::uint8_t* /*octets*/,
                      std::size_t limit, std::uint32_t* flags, nghttp2_data_source* /*source*/,
                      void* user_data) {
-    const h2_session_listener::body_part part =
-        listener_of(user_data).on_body_wanted(stream, limit);
-    if (part.is_failed) return NGHTTP2_ERR_CALLBACK_FAILURE;
-    if (part.is_waiting) return NGHTTP2_ERR_DEFERRED;
-    if (part.size != 0) *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (part.is_last) *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (part.is_last && part.has_trailers) *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    return static_cast<ssize_t>(part.size);
+    return guarded(user_data, [&](h2_session_listener& listener) {
+        const h2_session_listener::body_part part = listener.on_body_wanted(stream, limit);
+        if (part.is_failed) return static_cast<int>(NGHTTP2_ERR_CALLBACK_FAILURE);
+        if (part.is_waiting) return static_cast<int>(NGHTTP2_ERR_DEFERRED);
+        if (part.size != 0) *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+        if (part.is_last) *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (part.is_last && part.has_trailers) *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        return static_cast<int>(part.size);  // at most a frame
+    });
 }
 
 int on_send_data(nghttp2_session* /*session*/, nghttp2_frame* frame, const std::uint8_t* header,
                  std::size_t size, nghttp2_data_source* /*source*/, void* user_data) {
     using sent = h2_session_listener::sent;
     const auto octets = std::as_bytes(std::span(header, h2_frame_header::size));
-    switch (listener_of(user_data).on_body_frame(frame->hd.stream_id, octets, size)) {
-        case sent::done: return 0;
-        case sent::later: return NGHTTP2_ERR_WOULDBLOCK;
-        case sent::failed: break;
-    }
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    return guarded(user_data, [&](h2_session_listener& listener) {
+        switch (listener.on_body_frame(frame->hd.stream_id, octets, size)) {
+            case sent::done: return 0;
+            case sent::later: return static_cast<int>(NGHTTP2_ERR_WOULDBLOCK);
+            case sent::failed: break;
+        }
+        return static_cast<int>(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE);
+    });
 }
 
 struct callbacks_deleter {

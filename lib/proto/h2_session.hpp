@@ -59,6 +59,9 @@ public:
     /// nghttp2 or `terminate` ended the connection.
     virtual void on_own_goaway(h2_error_code code, std::string_view debug) = 0;
 
+    /// There was no memory for one of these functions, which was left in the middle.
+    virtual void on_shortage() noexcept = 0;
+
 protected:
     ~h2_session_listener() = default;
 };
@@ -71,6 +74,7 @@ public:
     /// nghttp2 had no memory for something, which is not sent or not done then: the connection
     /// cannot go on.
     [[nodiscard]] bool lacks_memory() const { return lacks_memory_; }
+    void note_shortage() noexcept { lacks_memory_ = true; }
 
     /// 0, or an nghttp2 error. A frame at most, so that what comes of it stays small.
     [[nodiscard]] int receive(std::span<const std::byte> octets);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -138,7 +139,12 @@ void tls_chain_cache::implementation::keep(const verification_digest& what, X509
     if (const auto known = by_digest_.find(what); known != by_digest_.end()) drop(known->second);
     if (entries_.size() >= max_chains_) drop(std::prev(entries_.end()));
     entries_.push_front({what, std::move(chain), now, std::min(now + lifetime_, *end)});
-    by_digest_.emplace(what, entries_.begin());
+    try {
+        by_digest_.emplace(what, entries_.begin());
+    } catch (const std::bad_alloc&) {
+        entries_.pop_front();
+        throw;
+    }
 }
 
 void tls_chain_cache::implementation::set_lifetime(std::time_t lifetime) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "hearth/tls.hpp"
@@ -63,7 +64,12 @@ void tls_session_cache::implementation::store(std::uint64_t profile, std::string
         if (shelves_.size() >= max_keys_) drop(std::prev(shelves_.end()));
         std::string name = shelf_name(profile, key);
         shelves_.push_front({profile, name, {}});
-        by_name_.emplace(std::move(name), shelves_.begin());
+        try {
+            by_name_.emplace(std::move(name), shelves_.begin());
+        } catch (const std::bad_alloc&) {
+            shelves_.pop_front();
+            throw;
+        }
         place = shelves_.begin();
     }
     auto& tickets = place->tickets;

@@ -57,5 +57,18 @@ TEST(RingTest, GrowsFromAnyPosition) {
     }
 }
 
+TEST(RingTest, KeepsWhatIsInItWhenMoreIsReserved) {
+    ring<int> queue(2);
+    queue.push(1);
+    queue.push(2);
+    queue.reserve(100);
+    for (int i = 3; i < 50; ++i) queue.push(i);
+    int value = 0;
+    for (int i = 1; i < 50; ++i) {
+        ASSERT_TRUE(queue.pop(value));
+        EXPECT_EQ(value, i);
+    }
+}
+
 }  // namespace
 }  // namespace hearth::base

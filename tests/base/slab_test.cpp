@@ -109,5 +109,19 @@ TEST(SlabTest, BehavesLikeAMapUnderRandomUse) {
     for (const thing_id id : dead) ASSERT_EQ(values.find(id), nullptr);
 }
 
+TEST(SlabTest, BeginsWithTheGenerationItIsGiven) {
+    slab<int, id<connection_tag>> first;
+    const auto old = first.emplace(1);
+    first.erase(old);
+    const auto reused = first.emplace(2);
+    EXPECT_EQ(first.unused_generation(), reused.generation + 1);
+    slab<int, id<connection_tag>> next(first.unused_generation());
+    const auto named = next.emplace(3);
+    EXPECT_EQ(named.index, old.index);
+    EXPECT_EQ(next.find(old), nullptr);
+    EXPECT_EQ(next.find(reused), nullptr);
+    EXPECT_EQ(*next.find(named), 3);
+}
+
 }  // namespace
 }  // namespace hearth::base

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -131,6 +132,50 @@ TEST(LeasePoolTest, HigherLimitServesThoseThatWait) {
     (void)all.pool.take(1, 3);
     EXPECT_EQ(all.pool.set_limit(3), (std::vector<std::uint32_t>{0, 0}));
     EXPECT_EQ(all.grants, (std::vector<message>{{1, 2}}));
+}
+
+TEST(LeasePoolTest, WhoLeavesGivesAllBackAndWaitsNoMore) {
+    recorded all(3, 2);
+    (void)all.pool.take(0, 2);
+    (void)all.pool.take(1, 4);
+    (void)all.pool.take(0, 1);
+    all.pool.leave(0, 2);
+    EXPECT_EQ(all.grants, (std::vector<message>{{1, 2}}));
+    EXPECT_EQ(all.pool.wanted_by_others(1), 0U);
+    all.grants.clear();
+    all.pool.leave(1, 3);
+    EXPECT_TRUE(all.grants.empty());
+    EXPECT_EQ(all.pool.take(0, 5), 3U);
+}
+
+TEST(LeasePoolTest, WhoLeavesPaysHisDebt) {
+    recorded all(4, 2);
+    (void)all.pool.take(0, 4);
+    (void)all.pool.set_limit(1);
+    all.pool.leave(0, 4);
+    EXPECT_EQ(all.pool.take(1, 4), 1U);
+}
+
+TEST(LeasePoolTest, AGrantThatCannotBeToldIsTakenBack) {
+    bool is_short = true;
+    std::vector<message> grants;
+    lease_pool pool(
+        2, 2,
+        [&](std::size_t shard, std::uint32_t count) {
+            if (is_short) throw std::bad_alloc();
+            grants.emplace_back(shard, count);
+        },
+        [&](std::size_t) {
+            if (is_short) throw std::bad_alloc();
+        });
+    (void)pool.take(0, 2);
+    (void)pool.take(1, 1);
+    pool.give(0, 1);
+    EXPECT_TRUE(grants.empty());
+    is_short = false;
+    pool.give(0, 1);
+    EXPECT_EQ(grants, (std::vector<message>{{1, 1}}));
+    EXPECT_EQ(pool.take(0, 2), 1U) << "nothing is lost";
 }
 
 }  // namespace

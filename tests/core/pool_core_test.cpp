@@ -381,5 +381,26 @@ TEST(PoolCoreTest, OldestWaitIsReported) {
     EXPECT_EQ(h.stats(origin).oldest_wait, 2s);
 }
 
+TEST(PoolCoreTest, BegunAnewItKnowsNoneOfItsNames) {
+    pool_harness h;
+    const origin_id origin = h.add_origin();
+    (void)h.acquire(origin);
+    const connection_id old = h.last(kind::dial).connection;
+    h.finish_dial(old);
+    h.pool.stop();
+    h.pool.restart({}, 1, 10);
+    const std::uint64_t stale = h.pool.stale_facts();
+    h.pool.on_closed(h.now, old, close_reason::peer);
+    EXPECT_EQ(h.pool.stale_facts(), stale + 1);
+    EXPECT_EQ(h.pool.origin_count(), 0U);
+    EXPECT_EQ(h.pool.leases_held(), 10U);
+    EXPECT_EQ(h.pool.leases_used(), 0U);
+    const origin_id again = h.add_origin();
+    EXPECT_FALSE(again == origin);
+    (void)h.acquire(again);
+    EXPECT_FALSE(h.last(kind::dial).connection == old);
+    h.pool.check_invariants();
+}
+
 }  // namespace
 }  // namespace hearth::core

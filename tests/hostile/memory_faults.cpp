@@ -9,6 +9,16 @@
 #include <new>
 #include <string_view>
 
+// Sanitizers take malloc over themselves: there operator new is all that can fail.
+#ifdef HEARTH_SANITIZED
+namespace {
+void* real_malloc(std::size_t size) { return std::malloc(size); }
+void* real_aligned(std::size_t alignment, std::size_t size) {
+    return std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+void real_free(void* memory) { std::free(memory); }
+}  // namespace
+#else
 // The C library's own, which do not come back here.
 extern "C" {
 void* __libc_malloc(std::size_t size);
@@ -17,6 +27,14 @@ void* __libc_realloc(void* memory, std::size_t size);
 void* __libc_memalign(std::size_t alignment, std::size_t size);
 void __libc_free(void* memory);
 }
+namespace {
+void* real_malloc(std::size_t size) { return __libc_malloc(size); }
+void* real_aligned(std::size_t alignment, std::size_t size) {
+    return __libc_memalign(alignment, size);
+}
+void real_free(void* memory) { __libc_free(memory); }
+}  // namespace
+#endif
 
 namespace hearth::hostile {
 namespace {
@@ -26,12 +44,17 @@ constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 thread_local bool is_watched = false;
 std::atomic<heap> short_heap{heap::libraries};
 std::atomic<std::uint64_t> fails_at{never};
+std::atomic<bool> goes_on{false};  // failing
 std::atomic<std::uint64_t> made{0};
 
 bool fails(heap which) {
-    return is_watched && which == short_heap && made.fetch_add(1) == fails_at;
+    if (!is_watched || which != short_heap) return false;
+    const std::uint64_t number = made.fetch_add(1);
+    const std::uint64_t first = fails_at;
+    return number == first || (goes_on && number > first);
 }
 
+#ifndef HEARTH_SANITIZED
 /// The C library's code. What it asks for itself it cannot always do without: it ends the process
 /// where it cannot note a thread's destructors.
 struct code_range {
@@ -63,13 +86,14 @@ bool fails_for(const void* caller) {
     if (at >= c_library_code.begin && at < c_library_code.end) return false;
     return fails(heap::libraries);
 }
+#endif
 
 void* new_object(std::size_t size, std::size_t alignment) {
     void* memory = nullptr;
     if (!fails(heap::objects)) {
         if (size == 0) size = 1;
-        memory = alignment > alignof(std::max_align_t) ? __libc_memalign(alignment, size)
-                                                       : __libc_malloc(size);
+        memory = alignment > alignof(std::max_align_t) ? real_aligned(alignment, size)
+                                                       : real_malloc(size);
     }
     return memory;
 }
@@ -82,28 +106,41 @@ void* new_object_or_throw(std::size_t size, std::size_t alignment) {
 
 }  // namespace
 
-void set_shortage(heap of, std::uint64_t at) {
+namespace {
+
+void begin(heap of, std::uint64_t at, bool for_good) {
     fails_at = never;
     short_heap = of;
     made = 0;
+    goes_on = for_good;
     fails_at = at;
 }
+
+}  // namespace
+
+void set_shortage(heap of, std::uint64_t at) { begin(of, at, false); }
+
+void set_famine(heap of, std::uint64_t at) { begin(of, at, true); }
 
 void end_shortage() { fails_at = never; }
 
 std::uint64_t requests_made() { return made; }
+
+void watch_this_thread() { is_watched = true; }
 
 watched_thread::watched_thread() { is_watched = true; }
 watched_thread::~watched_thread() { is_watched = false; }
 
 }  // namespace hearth::hostile
 
+using hearth::hostile::new_object;
+using hearth::hostile::new_object_or_throw;
+
+#ifndef HEARTH_SANITIZED
 namespace {
 using hearth::hostile::fails;
 using hearth::hostile::fails_for;
 using hearth::hostile::heap;
-using hearth::hostile::new_object;
-using hearth::hostile::new_object_or_throw;
 
 void* no_memory() {
     errno = ENOMEM;
@@ -126,6 +163,7 @@ void* realloc(void* memory, std::size_t size) noexcept {
     return fails_for(__builtin_return_address(0)) ? no_memory() : __libc_realloc(memory, size);
 }
 }
+#endif
 
 void* operator new(std::size_t size) { return new_object_or_throw(size, 1); }
 void* operator new[](std::size_t size) { return new_object_or_throw(size, 1); }
@@ -141,15 +179,13 @@ void* operator new(std::size_t size, const std::nothrow_t& /*unused*/) noexcept 
 void* operator new[](std::size_t size, const std::nothrow_t& /*unused*/) noexcept {
     return new_object(size, 1);
 }
-void operator delete(void* memory) noexcept { __libc_free(memory); }
-void operator delete[](void* memory) noexcept { __libc_free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { __libc_free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { __libc_free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { __libc_free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { __libc_free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { __libc_free(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
-    __libc_free(memory);
-}
-void operator delete(void* memory, const std::nothrow_t&) noexcept { __libc_free(memory); }
-void operator delete[](void* memory, const std::nothrow_t&) noexcept { __libc_free(memory); }
+void operator delete(void* memory) noexcept { real_free(memory); }
+void operator delete[](void* memory) noexcept { real_free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { real_free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { real_free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { real_free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { real_free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { real_free(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { real_free(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { real_free(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { real_free(memory); }

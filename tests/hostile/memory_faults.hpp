@@ -17,10 +17,15 @@ enum class heap : std::uint8_t {
 
 /// From now on counts the requests of watched threads to one heap, from 0, and fails number `at`.
 void set_shortage(heap of, std::uint64_t at);
+/// The same, but number `at` and all after it.
+void set_famine(heap of, std::uint64_t at);
 /// Nothing fails any more.
 void end_shortage();
 /// Requests since the shortage was set.
 [[nodiscard]] std::uint64_t requests_made();
+
+/// From now on this thread is watched.
+void watch_this_thread();
 
 /// While it lives its thread is watched.
 class watched_thread {

@@ -6,7 +6,6 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <cstdlib>
 #include <functional>
 #include <new>
 #include <optional>
@@ -14,11 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "hearth/testing/origin.hpp"
-#include "hostile/memory_faults.hpp"
-#include "support/awaited.hpp"
-#include "support/dns_server.hpp"
-#include "support/encoded.hpp"
+#include "hostile/memory_fixture.hpp"
 #include "support/revocation.hpp"
 #include "support/server_process.hpp"
 
@@ -26,57 +21,7 @@ namespace hearth::hostile {
 namespace {
 
 using boost::system::error_code;
-using std::chrono::milliseconds;
 namespace asio = boost::asio;
-
-constexpr std::size_t body_size = 3000;
-
-enum class wire { plain, tls, http2 };
-
-config config_for(const testing::origin& origin, const std::string& names) {
-    config values;
-    values.pool.dial_patience = milliseconds(0);
-    values.pool.min_backoff = milliseconds(1);
-    values.pool.max_backoff = milliseconds(1);
-    values.decode.enabled = true;
-    values.io.threads = 1;
-    values.dns.servers = {names};
-    if (!origin.ca_pem().empty()) {
-        tls_options options;
-        options.ca_pem = origin.ca_pem();
-        values.tls.profile = tls_profile::make(options);
-    }
-    return values;
-}
-
-/// All of them, if HEARTH_MEMORY_STRIDE is 1; else every so many, for it takes long.
-std::uint64_t stride_of(std::uint64_t usual) {
-    const char* const wanted = std::getenv("HEARTH_MEMORY_STRIDE");
-    return wanted == nullptr ? usual : std::strtoull(wanted, nullptr, 10);
-}
-
-/// A name server that knows "some.test".
-class name_server {
-public:
-    name_server() {
-        server_.script("some.test", support::dns_server::type_a, {.addresses = {"127.0.0.1"}});
-        server_.script("some.test", support::dns_server::type_aaaa, {});
-        thread_ = std::thread([this] { context_.run(); });
-    }
-    ~name_server() {
-        context_.stop();
-        thread_.join();
-    }
-    name_server(const name_server&) = delete;
-    name_server& operator=(const name_server&) = delete;
-
-    [[nodiscard]] std::string address() const { return server_.address(); }
-
-private:
-    asio::io_context context_;
-    support::dns_server server_{context_};
-    std::thread thread_;
-};
 
 /// A client whose one thread is watched.
 class starved_client {
@@ -104,69 +49,6 @@ private:
     asio::executor_work_guard<asio::io_context::executor_type> work_;
     std::optional<client> client_;
     std::thread thread_;
-};
-
-class HostileMemoryTest : public ::testing::TestWithParam<wire> {
-protected:
-    HostileMemoryTest() {
-        testing::origin_options options;
-        options.listen.tls = GetParam() != wire::plain;
-        if (GetParam() == wire::http2) options.listen.alpn = {"h2"};
-        origin_.emplace(options);
-        text_ = testing::pattern_octets(0, body_size);
-        answer_coded("gzip", support::gzip_encoded(text_));
-        answer_coded("br", support::brotli_encoded(text_));
-        answer_coded("zstd", support::zstd_encoded(text_));
-    }
-
-    void answer_coded(const std::string& coding, const std::string& body) {
-        origin_->on("/" + coding,
-                    [coding, body](const testing::request_view&, testing::responder out) {
-                        out.answer({.headers = {{"content-encoding", coding}}, .body = body});
-                    });
-    }
-
-    request get(const std::string& coding = "gzip") {
-        request what;
-        what.url = origin_->url("/" + coding);
-        // Where nothing else asks for memory, the resolver does.
-        if (GetParam() == wire::plain) {
-            what.url = "http://some.test:" + std::to_string(origin_->port()) + "/" + coding;
-        }
-        return what;
-    }
-
-    /// One of several kinds, in turn.
-    request ask(std::uint64_t number) {
-        if (number % 4 == 0) return get("gzip");
-        if (number % 4 == 1) return get("br");
-        if (number % 4 == 2) return get("zstd");
-        request up = get("upload");
-        up.method = method::put;
-        up.body = testing::pattern_octets(0, 40'000);
-        up.trailers.add("x-checked", "yes");
-        return up;
-    }
-
-    void expect_answer(client& subject) {
-        error_code error;
-        const response got = subject.send(get(), error);
-        EXPECT_FALSE(error) << error.message() << "; " << got.failure.detail;
-        EXPECT_TRUE(got.body == text_) << "octets are wrong";
-    }
-
-    static void expect_sound(client& subject) {
-        const stats seen = subject.stats();
-        const origin_stats total = seen.total();
-        EXPECT_EQ(seen.calls, seen.completed);
-        EXPECT_EQ(seen.in_flight, 0U);
-        EXPECT_EQ(seen.internal_errors, 0U);
-        EXPECT_EQ(total.opened, total.closed + total.open + total.dialing + total.handshaking);
-    }
-
-    name_server names_;
-    std::optional<testing::origin> origin_;
-    std::string text_;
 };
 
 TEST_P(HostileMemoryTest, LibrariesMayHaveNone) {
@@ -287,12 +169,7 @@ TEST_P(HostileMemoryTest, CallersOfExchangesMayHaveNone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Wire, HostileMemoryTest,
-                         ::testing::Values(wire::plain, wire::tls, wire::http2),
-                         [](const auto& one) {
-                             return one.param == wire::plain ? "Plain"
-                                    : one.param == wire::tls ? "Tls"
-                                                             : "Http2";
-                         });
+                         ::testing::Values(wire::plain, wire::tls, wire::http2), name_of);
 
 TEST(HostileShortageTest, ProfilesMayHaveNone) {
     const testing::origin origin;

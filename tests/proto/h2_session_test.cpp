@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <new>
 #include <string>
 
 #include "support/h2_frames.hpp"
@@ -15,6 +16,8 @@ namespace h2 = hearth::testing::h2;
 class recorder final : public h2_session_listener {
 public:
     std::string log;
+    bool is_short = false;  // of memory, where fields are told
+    int shortages = 0;
 
 private:
     void note(std::string_view what, std::int64_t number) {
@@ -22,6 +25,7 @@ private:
     }
     void on_block_begin(std::int32_t id) override { note("begin", id); }
     void on_field(std::int32_t /*id*/, std::string_view name, std::string_view value) override {
+        if (is_short) throw std::bad_alloc();
         log.append(name).append("=").append(value).append("\n");
     }
     void on_block_end(std::int32_t id, bool ends) override { note(ends ? "last" : "block", id); }
@@ -53,6 +57,7 @@ private:
     void on_own_goaway(h2_error_code code, std::string_view /*debug*/) override {
         note("own goaway", static_cast<std::int64_t>(code));
     }
+    void on_shortage() noexcept override { ++shortages; }
 };
 
 std::size_t send_all(h2_session& session) {
@@ -120,6 +125,16 @@ TEST(H2SessionTest, GivesTheStreamWindowBackAsItIsConsumed) {
     EXPECT_EQ(session.window_left(1), window - 1000);
     session.set_window(1, static_cast<std::uint32_t>(window) + 5000);
     EXPECT_EQ(session.window_left(1), window + 4000);
+}
+
+TEST(H2SessionTest, NoExceptionCrossesNghttp2) {
+    recorder told;
+    h2_session session({}, told);
+    EXPECT_EQ(submit_get(session), 1);
+    send_all(session);
+    told.is_short = true;
+    EXPECT_NE(give(session, h2::settings() + h2::headers(1, {{"a", "b"}})), 0);
+    EXPECT_EQ(told.shortages, 1);
 }
 
 }  // namespace

@@ -1,0 +1,354 @@
+// Objects that a client's own thread gets no memory for: whichever it is, each call completes once,
+// and the client serves the next one.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "hostile/memory_fixture.hpp"
+
+namespace hearth::hostile {
+namespace {
+
+using boost::system::error_code;
+namespace asio = boost::asio;
+
+/// Has the threads of the client watched that serve these origins.
+void watch_threads(client& subject, const std::vector<origin>& origins) {
+    for (const origin& one : origins) {
+        support::awaited<error_code, std::uint32_t> done;
+        subject.async_warm(one, 0, [told = done.handler()](error_code error, std::uint32_t count) {
+            watch_this_thread();
+            told(error, count);
+        });
+        (void)done.wait();
+    }
+}
+
+bool is_excused(error_code error) {
+    return error == errc::out_of_memory || error == errc::name_failed ||
+           error == errc_condition::tls || error == errc::peer_reset;
+}
+
+class HostileThreadMemoryTest : public HostileMemoryTest {
+protected:
+    /// Does the same on one client again and again, with each request for memory of its thread
+    /// refused once; `first` goes before that. What it does waits until it is done.
+    void starve(const config& values, const std::function<void(client&)>& work,
+                std::uint64_t usual_stride = 1, const std::function<void(client&)>& first = {}) {
+        const std::uint64_t stride = stride_of(usual_stride);
+        unsigned enough = 0;
+        std::uint64_t at = 0;
+        for (; enough < 3; at += stride) {
+            SCOPED_TRACE("request for memory number " + std::to_string(at));
+            client subject(values);
+            watch_threads(subject, {origin_of(get())});
+            if (first) first(subject);
+            set_shortage(heap::objects, at);
+            work(subject);
+            const bool was_short = requests_made() > at;
+            end_shortage();
+            expect_answer(subject);
+            expect_sound(subject);
+            if (HasFailure()) return;
+            enough = was_short ? 0 : enough + 1;
+        }
+        EXPECT_GT(at, 3U) << "nothing is asked for";
+    }
+    void starve(const std::function<void(client&)>& work, std::uint64_t usual_stride = 1,
+                const std::function<void(client&)>& first = {}) {
+        starve(config_for(*origin_, names_.address()), work, usual_stride, first);
+    }
+
+    static origin origin_of(const request& what) { return origin::parse(what.url).value(); }
+
+    void expect_result(const support::awaited_response& done, bool is_upload = false) {
+        const error_code error = done.error();
+        if (error) {
+            EXPECT_TRUE(is_excused(error))
+                << error.message() << "; " << done.value().failure.detail;
+            EXPECT_NE(done.value().failure.phase, phase::none);
+        } else {
+            EXPECT_EQ(done.value().status, 200U);
+            EXPECT_TRUE(is_upload || done.value().body == text_) << "octets are wrong";
+        }
+    }
+};
+
+TEST_P(HostileThreadMemoryTest, FirstCallsOfAClient) {
+    std::uint64_t number = 0;
+    starve(
+        [&](client& subject) {
+            request what = ask(number++);
+            SCOPED_TRACE(what.url);
+            const bool is_upload = !what.body.is_none();
+            const support::awaited_response done = support::begin_send(subject, std::move(what));
+            expect_result(done, is_upload);
+            EXPECT_EQ(done.count(), 1U);
+        },
+        2);
+}
+
+TEST_P(HostileThreadMemoryTest, CallsOnAWarmConnection) {
+    starve(
+        [&](client& subject) {
+            std::vector<support::awaited_response> all;
+            for (std::uint64_t i = 0; i < 4; ++i) {
+                all.push_back(support::begin_send(subject, ask(i)));
+            }
+            for (std::uint64_t i = 0; i < 4; ++i) {
+                SCOPED_TRACE(i);
+                expect_result(all[i], i == 3);
+                EXPECT_EQ(all[i].count(), 1U);
+            }
+        },
+        2, [&](client& subject) { expect_answer(subject); });
+}
+
+/// Opens an exchange and uses what it is for, as far as it goes.
+error_code use_streams(client& subject, request up) {
+    up.body = streamed_body{};
+    support::awaited_exchange opened;
+    subject.async_open(std::move(up), opened.handler());
+    if (opened.error()) return opened.error();
+    exchange with = std::move(opened.value());
+    const std::string sent = testing::pattern_octets(0, 20'000);
+    for (std::size_t at = 0; at < sent.size();) {
+        const support::awaited_size written =
+            support::begin_write(with, asio::buffer(sent.data() + at, sent.size() - at));
+        if (written.error()) return written.error();
+        EXPECT_EQ(written.count(), 1U);
+        at += written.value();
+    }
+    if (const error_code error = support::finish(with)) return error;
+    const support::awaited_head head = support::read_head(with);
+    if (head.error()) return head.error();
+    EXPECT_EQ(head.count(), 1U);
+    error_code error;
+    const std::string body = support::read_body(with, error);
+    if (error != asio::error::eof) {
+        EXPECT_EQ(with.failure().phase == phase::none, false) << error.message();
+        return error;
+    }
+    EXPECT_FALSE(body.empty());
+    return {};
+}
+
+TEST_P(HostileThreadMemoryTest, StreamsOfACaller) {
+    starve(
+        [&](client& subject) {
+            request up = get("upload");
+            up.method = method::put;
+            const error_code error = use_streams(subject, std::move(up));
+            EXPECT_TRUE(!error || is_excused(error)) << error.message();
+        },
+        2, [&](client& subject) { expect_answer(subject); });
+}
+
+TEST_P(HostileThreadMemoryTest, ExchangesThatAreGivenUp) {
+    starve(
+        [&](client& subject) {
+            support::awaited_exchange opened;
+            subject.async_open(get("gzip"), opened.handler());
+            if (opened.error()) {
+                EXPECT_TRUE(is_excused(opened.error())) << opened.error().message();
+                return;
+            }
+            support::awaited_head head;
+            {
+                exchange with = std::move(opened.value());
+                with.async_read_head(head.handler());
+            }
+            (void)head.wait();
+            EXPECT_EQ(head.count(), 1U);
+        },
+        2, [&](client& subject) { expect_answer(subject); });
+}
+
+TEST_P(HostileThreadMemoryTest, RepetitionsAndRedirects) {
+    origin_->on("/there", [](const testing::request_view&, testing::responder out) {
+        out.answer({.status = 302, .headers = {{"location", "/gzip"}}, .body = {}});
+    });
+    std::atomic<unsigned> asked{0};
+    origin_->on("/again", [&](const testing::request_view&, testing::responder out) {
+        out.answer({.status = asked++ % 2 == 0 ? 503 : 200, .headers = {}, .body = text_});
+    });
+    config values = config_for(*origin_, names_.address());
+    values.retry.max_attempts = 3;
+    values.retry.min_backoff = std::chrono::milliseconds(1);
+    values.retry.max_backoff = std::chrono::milliseconds(1);
+    values.redirect.enabled = true;
+    values.budget.floor_per_second = 1000;
+    std::uint64_t number = 0;
+    starve(
+        values,
+        [&](client& subject) {
+            request what = get(number++ % 2 == 0 ? "there" : "again");
+            SCOPED_TRACE(what.url);
+            const support::awaited_response done = support::begin_send(subject, std::move(what));
+            (void)done.wait();
+            if (!(done.value().status == 503)) expect_result(done);
+            EXPECT_EQ(done.count(), 1U);
+        },
+        2, [&](client& subject) { expect_answer(subject); });
+}
+
+TEST_P(HostileThreadMemoryTest, HandlersOfAnotherExecutor) {
+    asio::io_context other;
+    auto work = asio::make_work_guard(other);
+    std::thread runner([&] { other.run(); });
+    const std::thread::id expected = runner.get_id();
+    starve(
+        [&](client& subject) {
+            support::awaited_response done;
+            subject.async_send(
+                get(), asio::bind_executor(other, [&, told = done.handler()](error_code error,
+                                                                             response got) mutable {
+                    EXPECT_EQ(std::this_thread::get_id(), expected);
+                    told(error, std::move(got));
+                }));
+            expect_result(done);
+            EXPECT_EQ(done.count(), 1U);
+        },
+        1, [&](client& subject) { expect_answer(subject); });
+    work.reset();
+    runner.join();
+}
+
+TEST_P(HostileThreadMemoryTest, ReservedConnections) {
+    starve(
+        [&](client& subject) {
+            request like = get();
+            like.protocol = protocol_policy::http1_only;
+            support::awaited<error_code, reserved_connection> got;
+            subject.async_reserve(like, got.handler());
+            if (got.error()) {
+                EXPECT_TRUE(is_excused(got.error())) << got.error().message();
+                return;
+            }
+            reserved_connection held = std::move(std::get<1>(got.wait()));
+            for (int i = 0; i < 2; ++i) {
+                support::awaited_response done;
+                held.async_send(get(), done.handler());
+                (void)done.wait();
+                EXPECT_EQ(done.count(), 1U);
+            }
+        },
+        3);
+}
+
+TEST_P(HostileThreadMemoryTest, OtherValuesStatsAndTheEnd) {
+    const config values = config_for(*origin_, names_.address());
+    std::uint32_t number = 0;
+    starve(
+        values,
+        [&](client& subject) {
+            config next = values;
+            next.pool.max_connections = 1000 + ++number;
+            next.io.receive_buffer = 64 * 1024 + number * 1024;
+            support::awaited<error_code, std::string> updated;
+            subject.async_update(next, updated.handler());
+            (void)updated.wait();
+            EXPECT_FALSE(updated.error()) << updated.error().message();
+            const stats seen = subject.stats();
+            EXPECT_EQ(seen.calls, seen.completed);
+            const support::awaited_response done = support::begin_send(subject, get());
+            expect_result(done);
+        },
+        2, [&](client& subject) { expect_answer(subject); });
+    for (std::uint64_t at = 0; at < 12; ++at) {
+        SCOPED_TRACE("request for memory number " + std::to_string(at));
+        client subject(values);
+        watch_threads(subject, {origin_of(get())});
+        expect_answer(subject);
+        set_shortage(heap::objects, at);
+        const support::awaited_response done = support::begin_send(subject, get());
+        subject.drain();
+        end_shortage();
+        expect_result(done);
+    }
+}
+
+/// From some point on nothing is had any more, until there is enough again.
+TEST_P(HostileThreadMemoryTest, NoneForALongTime) {
+    const config values = config_for(*origin_, names_.address());
+    const std::uint64_t stride = stride_of(3);
+    for (std::uint64_t at = 0; at < 150; at += stride) {
+        SCOPED_TRACE("none from request number " + std::to_string(at));
+        client subject(values);
+        watch_threads(subject, {origin_of(get())});
+        if (at % 2 == 0) expect_answer(subject);
+        set_famine(heap::objects, at);
+        const support::awaited_response first = support::begin_send(subject, ask(at));
+        expect_result(first, at % 4 == 3);
+        const support::awaited_response second = support::begin_send(subject, get());
+        expect_result(second);
+        (void)subject.stats();
+        end_shortage();
+        expect_answer(subject);
+        expect_sound(subject);
+        EXPECT_EQ(first.count(), 1U);
+        EXPECT_EQ(second.count(), 1U);
+        if (HasFailure()) return;
+    }
+}
+
+/// Threads that share a limit go on sharing all of it.
+TEST_P(HostileThreadMemoryTest, LimitOfSeveralThreads) {
+    config values = config_for(*origin_, names_.address());
+    values.io.threads = 2;
+    values.pool.max_connections = 2;
+    values.pool.max_connections_per_origin = 2;
+    values.protocol = protocol_policy::http1_only;
+    testing::origin_options options;
+    options.listen.tls = false;
+    std::vector<std::unique_ptr<testing::origin>> others;
+    std::vector<origin> named;
+    for (int i = 0; i < 6; ++i) {
+        others.push_back(std::make_unique<testing::origin>(options));
+        named.push_back(origin::parse(others.back()->url("/")).value());
+    }
+    const auto ask_all = [&](client& subject, bool is_short) {
+        std::vector<support::awaited_response> all;
+        for (const auto& one : others) {
+            request what;
+            what.url = one->url("/bytes/10");
+            all.push_back(support::begin_send(subject, std::move(what)));
+        }
+        for (const auto& done : all) {
+            const error_code error = done.error();
+            EXPECT_TRUE(!error || (is_short && is_excused(error)))
+                << error.message() << "; " << done.value().failure.detail;
+            EXPECT_EQ(done.count(), 1U);
+        }
+    };
+    const std::uint64_t stride = stride_of(5);
+    unsigned enough = 0;
+    for (std::uint64_t at = 0; enough < 3; at += stride) {
+        SCOPED_TRACE("request for memory number " + std::to_string(at));
+        client subject(values);
+        watch_threads(subject, named);
+        set_shortage(heap::objects, at);
+        ask_all(subject, true);
+        const bool was_short = requests_made() > at;
+        end_shortage();
+        ask_all(subject, false);
+        expect_sound(subject);
+        EXPECT_LE(subject.stats().total().open, 2U);
+        if (HasFailure()) return;
+        enough = was_short ? 0 : enough + 1;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Wire, HostileThreadMemoryTest,
+                         ::testing::Values(wire::plain, wire::tls, wire::http2), name_of);
+
+}  // namespace
+}  // namespace hearth::hostile
