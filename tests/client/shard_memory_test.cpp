@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "client/scripted.hpp"
@@ -22,11 +23,21 @@ class poor_source final : public body_source {
 public:
     std::optional<std::uint64_t> size() const override { return 3; }
     void async_pull(std::span<char> buffer, pull_handler handler) override {
-        std::memcpy(buffer.data(), "abc", 3);
-        handler({}, 3);
+        const std::size_t size = std::exchange(left_, 0);
+        std::memset(buffer.data(), 'a', size);
+        handler({}, size);
     }
     bool rewind() override { throw std::bad_alloc(); }
+
+private:
+    std::size_t left_ = 3;
 };
+
+config repeating() {
+    config values = one_thread();
+    values.retry.statuses = {503};
+    return values;
+}
 
 struct ShardMemoryTest : ::testing::Test {
     ShardMemoryTest() : origin(plaintext()) {
@@ -48,7 +59,7 @@ struct ShardMemoryTest : ::testing::Test {
 };
 
 TEST_F(ShardMemoryTest, EachCallUnderWayIsToldOnceAndTheNextIsServed) {
-    client subject(one_thread());
+    client subject(repeating());
     std::vector<support::awaited_response> others;
     for (int i = 0; i < 3; ++i) {
         others.push_back(support::begin_send(subject, get(origin.url("/d/30000"))));
@@ -75,7 +86,7 @@ TEST_F(ShardMemoryTest, EachCallUnderWayIsToldOnceAndTheNextIsServed) {
 }
 
 TEST_F(ShardMemoryTest, StreamsEndAndTheirHandlesStayValid) {
-    client subject(one_thread());
+    client subject(repeating());
     exchange with = support::open(subject, get(origin.url("/d/30000")));
     const support::awaited_head head = support::read_head(with);
     char room = 0;
@@ -92,7 +103,7 @@ TEST_F(ShardMemoryTest, StreamsEndAndTheirHandlesStayValid) {
 }
 
 TEST_F(ShardMemoryTest, ADrainEnds) {
-    client subject(one_thread());
+    client subject(repeating());
     const auto late = support::begin_send(subject, get(origin.url("/d/30000")));
     const auto failed = support::begin_send(subject, poor());
     subject.drain();
@@ -103,7 +114,7 @@ TEST_F(ShardMemoryTest, ADrainEnds) {
 }
 
 TEST_F(ShardMemoryTest, LeasesGoBackToTheOtherThreads) {
-    config values;
+    config values = repeating();
     values.io.threads = 2;
     values.pool.max_connections = 1;
     values.pool.max_connections_per_origin = 1;
@@ -118,10 +129,11 @@ TEST_F(ShardMemoryTest, LeasesGoBackToTheOtherThreads) {
 
 TEST_F(ShardMemoryTest, OnAnExecutorOfTheCallersToo) {
     boost::asio::io_context context;
-    client subject(context.get_executor(), one_thread());
+    client subject(context.get_executor(), repeating());
     const auto failed = support::begin_send(subject, poor());
     const auto other = support::begin_send(subject, get(origin.url("/d/30000")));
     ASSERT_TRUE(support::eventually([&] {
+        context.restart();
         context.poll();
         return failed.count() == 1 && other.count() == 1;
     }));
@@ -129,6 +141,7 @@ TEST_F(ShardMemoryTest, OnAnExecutorOfTheCallersToo) {
     EXPECT_EQ(other.error(), errc::out_of_memory);
     const auto next = support::begin_send(subject, get(origin.url("/bytes/10")));
     ASSERT_TRUE(support::eventually([&] {
+        context.restart();
         context.poll();
         return next.count() == 1;
     }));
