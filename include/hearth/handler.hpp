@@ -16,6 +16,7 @@
 #include <boost/asio/system_executor.hpp>
 #include <boost/system/error_code.hpp>
 #include <memory>
+#include <new>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -39,6 +40,20 @@ struct call_deleter {
     HEARTH_API void operator()(pending_call* call) const noexcept;
 };
 using call_ptr = std::unique_ptr<pending_call, call_deleter>;
+
+/// That an exception for lack of memory is the caller's own.
+HEARTH_API void note_own_exception() noexcept;
+
+/// Runs code of the caller's.
+template <class Work>
+void run_own(Work&& work) {
+    try {
+        work();
+    } catch (const std::bad_alloc&) {
+        note_own_exception();
+        throw;
+    }
+}
 
 /// A handler that has its result, or will have.
 class pending_call {
@@ -133,13 +148,14 @@ public:
 private:
     static void make_call(call_ptr self) {
         auto& call = static_cast<pending_handler_for&>(*self);
+        call.is_due_ = false;
         [[maybe_unused]] const work_type work(std::move(call.work_));  // first, so destroyed last
         Handler handler(std::move(call.handler_));
         auto result = std::move(*call.result_);
         self.reset();  // memory is free again before user code runs
         auto slot = boost::asio::get_associated_cancellation_slot(handler);
         if (slot.is_connected()) slot.clear();
-        std::apply(std::move(handler), std::move(result));
+        run_own([&] { std::apply(std::move(handler), std::move(result)); });
     }
 
     work_type work_;  // before the handler, which may hold a copy of the executor

@@ -71,6 +71,8 @@ public:
     void close();
 
 private:
+    void release_quietly() noexcept;
+
     detail::reservation_ptr where_;
 };
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <boost/asio/error.hpp>
 #include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -100,7 +101,13 @@ void bearer_tokens::async_get(handler use) {
     }
     if (answered) answered(failure, std::move(value));
     if (!fetches) return;
-    const auto one = std::make_shared<fetching>(state_);
+    std::shared_ptr<fetching> one;
+    try {
+        one = std::make_shared<fetching>(state_);
+    } catch (const std::bad_alloc&) {
+        state_->on_fetched(errc::out_of_memory, {});
+        return;
+    }
     state_->fetch([one](error_code error, token got) { one->tell(error, std::move(got)); });
 }
 
@@ -118,24 +125,41 @@ struct bearer_tokens::authorized : std::enable_shared_from_this<authorized> {
     void begin() {
         tokens.async_get([self = shared_from_this()](error_code error, std::string value) {
             if (error) {
-                self->done(error, {});
+                self->finish(error, {});
             } else {
                 self->send(std::move(value));
             }
         });
     }
     void send(std::string value) {
-        what.headers.set("authorization", bearer_authorization(value));
-        from.async_send(what, [self = shared_from_this(), value = std::move(value)](
-                                  error_code error, response got) {
-            const bool is_refused = !error && got.status == 401;
-            if (is_refused) self->tokens.invalidate(value);
-            if (!is_refused || std::exchange(self->is_second, true) || !self->rewind()) {
-                self->done(error, std::move(got));
-                return;
-            }
-            self->begin();
-        });
+        try {
+            what.headers.set("authorization", bearer_authorization(value));
+            from.async_send(what, [self = shared_from_this(), value = std::move(value)](
+                                      error_code error, response got) {
+                self->on_answer(value, error, std::move(got));
+            });
+            return;
+        } catch (const std::bad_alloc&) {  // nothing was begun
+        }
+        finish(errc::out_of_memory, {});
+    }
+    void on_answer(const std::string& value, error_code error, response got) {
+        const bool is_refused = !error && got.status == 401;
+        if (is_refused) tokens.invalidate(value);
+        if (!is_refused || std::exchange(is_second, true) || !rewind()) {
+            finish(error, std::move(got));
+            return;
+        }
+        try {
+            begin();
+        } catch (const std::bad_alloc&) {
+            if (is_told) throw;  // by the caller
+            finish(errc::out_of_memory, {});
+        }
+    }
+    void finish(error_code error, response got) {
+        is_told = true;
+        done(error, std::move(got));
     }
     /// False if the body cannot be sent again.
     [[nodiscard]] bool rewind() const {
@@ -148,6 +172,7 @@ struct bearer_tokens::authorized : std::enable_shared_from_this<authorized> {
     request what;
     response_handler done;
     bool is_second = false;
+    bool is_told = false;
 };
 
 void bearer_tokens::async_send(client& from, request what, response_handler done) {

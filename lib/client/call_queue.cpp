@@ -9,6 +9,7 @@ namespace detail {
 namespace {
 
 thread_local call_rescue* innermost = nullptr;
+thread_local bool has_own_exception = false;
 
 }  // namespace
 
@@ -53,6 +54,10 @@ call_rescue::call_rescue(call_queue& to, rescued which) noexcept
       outer_(std::exchange(innermost, this)) {}
 
 call_rescue::~call_rescue() { innermost = outer_; }
+
+void note_own_exception() noexcept { has_own_exception = true; }
+
+bool is_own_exception() noexcept { return std::exchange(has_own_exception, false); }
 
 void call_deleter::operator()(pending_call* call) const noexcept {
     call_rescue* const rescue = innermost;

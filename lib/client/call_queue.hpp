@@ -55,5 +55,9 @@ private:
     call_rescue* const outer_;
 };
 
+/// Whether the exception for lack of memory that was just caught on this thread is the caller's
+/// own. It is not any more when this is asked again.
+[[nodiscard]] bool is_own_exception() noexcept;
+
 }  // namespace detail
 HEARTH_END_NAMESPACE

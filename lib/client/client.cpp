@@ -401,16 +401,19 @@ const failure& exchange::failure() const { return control_->failure; }
 
 reserved_connection& reserved_connection::operator=(reserved_connection&& other) noexcept {
     if (this != &other) {
-        release();
+        release_quietly();
         where_ = std::move(other.where_);
     }
     return *this;
 }
 
-reserved_connection::~reserved_connection() {
+reserved_connection::~reserved_connection() { release_quietly(); }
+
+void reserved_connection::release_quietly() noexcept {
     try {
         release();
     } catch (const std::bad_alloc&) {  // of an executor of the caller's: its peer may close it
+        where_.reset();
     }
 }
 

@@ -58,10 +58,10 @@ private:
 
 /// Runs a context of the client's. Lack of memory outside of a turn costs what the shard has under
 /// way; exceptions of handlers end the process.
-void run_to_end(asio::io_context& context, shard& owner) {
+void run_to_end(asio::io_context& context, shard& owner, bool waits) {
     for (;;) {
         try {
-            context.run();
+            (void)(waits ? context.run() : context.poll());
             return;
         } catch (const std::bad_alloc&) {
             if (!owner.survive()) throw;
@@ -95,10 +95,10 @@ client_state::client_state(config settings) {
         release_.emplace_back([guard] { guard->reset(); });
         threads_.emplace_back([context, owner = *owner++] {
             owner->set_thread(std::this_thread::get_id());
-            run_to_end(*context, *owner);
+            run_to_end(*context, *owner, true);
             owner->stop([&] {
                 context->restart();
-                context->poll();
+                run_to_end(*context, *owner, false);
             });
         });
     }
@@ -126,15 +126,9 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
     auto weak = std::make_shared<std::vector<std::weak_ptr<shard>>>();
     if (executors.size() > 1) {
         lender = std::make_shared<lease_pool>(
-            values_->pool.max_connections, executors.size(),
-            [weak](std::size_t index, std::uint32_t granted) {
+            values_->pool.max_connections, executors.size(), [weak](std::size_t index) {
                 if (const auto s = (*weak)[index].lock()) {
-                    s->submit_late([s = s.get(), granted] { s->grant_leases(granted); });
-                }
-            },
-            [weak](std::size_t index) {
-                if (const auto s = (*weak)[index].lock()) {
-                    s->submit_late([s = s.get()] { s->recall_leases(); });
+                    s->submit_late([s = s.get()] { s->look_at_leases(); }, s->lease_post());
                 }
             });
     }

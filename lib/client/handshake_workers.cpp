@@ -50,7 +50,7 @@ void handshake_workers::post(job work) {
 }
 
 void handshake_workers::stop() {
-    std::deque<job> dropped;
+    std::list<job> dropped;  // which asks for nothing when it is made
     std::vector<std::thread> threads;
     {
         const std::lock_guard lock(state_->mutex);

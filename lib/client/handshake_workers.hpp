@@ -9,8 +9,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -41,7 +41,7 @@ private:
     struct shared_state {
         std::mutex mutex;
         std::condition_variable changed;
-        std::deque<job> jobs;
+        std::list<job> jobs;
         bool is_stopped = false;
     };
     static void work(const std::shared_ptr<shared_state>& state);

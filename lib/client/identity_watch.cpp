@@ -1,6 +1,7 @@
 #include "client/identity_watch.hpp"
 
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "proto/tls_profile_impl.hpp"
@@ -32,7 +33,11 @@ void identity_watch::run() {
     std::unique_lock lock(mutex_);
     while (!ends_) {
         lock.unlock();
-        look();
+        try {
+            look();
+        } catch (const std::bad_alloc&) {
+            tried_.clear();  // and looks again
+        }
         lock.lock();
         if (ends_) return;
         woken_.wait_for(lock, interval_);

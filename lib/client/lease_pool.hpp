@@ -13,7 +13,6 @@
 #include <functional>
 #include <mutex>
 #include <new>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -23,31 +22,27 @@ namespace hearth::detail {
 
 class lease_pool {
 public:
-    /// Tells shard `index` that it has `granted` leases more.
-    using grant_function = std::function<void(std::size_t index, std::uint32_t granted)>;
-    /// Tells shard `index` that what the others wait for has changed.
-    using recall_function = std::function<void(std::size_t index)>;
+    /// What a shard hears of when it looks.
+    struct news {
+        std::uint32_t granted = 0;           ///< Leases that are its own from now on.
+        std::uint32_t wanted_by_others = 0;  ///< That the other shards wait for.
+    };
+    /// Has shard `index` look (`collect`). Called without the lock, and not again before it has
+    /// looked; where it throws std::bad_alloc the shard is told when leases move the next time.
+    using tell_function = std::function<void(std::size_t index)>;
 
-    lease_pool(std::uint32_t limit, std::size_t shards, grant_function grant,
-               recall_function recall)
-        : limit_(limit),
-          free_(limit),
-          held_(shards, 0),
-          owed_(shards, 0),
-          wanted_(shards, 0),
-          told_(shards, 0),
-          grant_(std::move(grant)),
-          recall_(std::move(recall)) {}
+    lease_pool(std::uint32_t limit, std::size_t shards, tell_function tell)
+        : limit_(limit), free_(limit), shards_(shards), tell_(std::move(tell)) {}
 
     /// Takes up to `wanted` leases now and returns how many; the rest stays asked for.
     std::uint32_t take(std::size_t shard, std::uint32_t wanted) {
         std::unique_lock lock(mutex_);
         const std::uint32_t granted = std::min(wanted, free_);
         free_ -= granted;
-        held_[shard] += granted;
-        wanted_[shard] += wanted - granted;
+        shards_[shard].held += granted;
+        shards_[shard].wanted += wanted - granted;
         lock.unlock();
-        tell_changes();
+        tell_all();
         return granted;
     }
 
@@ -56,39 +51,52 @@ public:
     void give(std::size_t shard, std::uint32_t count) {
         {
             const std::lock_guard lock(mutex_);
-            put_back(shard, count);
+            put_back(shards_[shard], count);
+            grant();
         }
-        hand_out();
+        tell_all();
     }
 
-    /// Gives back all that `shard` has, which is `count`; it asks for nothing any more.
+    /// Gives back all that `shard` has: `count`, and what it was granted and has not collected. It
+    /// asks for nothing any more.
     void leave(std::size_t shard, std::uint32_t count) {
         {
             const std::lock_guard lock(mutex_);
-            put_back(shard, count);
-            wanted_[shard] = 0;
+            put_back(shards_[shard], count + std::exchange(shards_[shard].granted, 0));
+            shards_[shard].wanted = 0;
+            grant();
         }
-        hand_out();
+        tell_all();
+    }
+
+    /// What there is to know for a shard that was told to look.
+    [[nodiscard]] news collect(std::size_t shard) {
+        const std::lock_guard lock(mutex_);
+        entry& here = shards_[shard];
+        here.is_told = false;
+        here.known = others(here);
+        return {std::exchange(here.granted, 0), here.known};
     }
 
     /// Another limit. What is held beyond a lower one is owed, by each shard in proportion to what
     /// it has: the result says how much each is to give back, beside what it owes already.
     std::vector<std::uint32_t> set_limit(std::uint32_t limit) {
+        std::vector<std::uint32_t> calls(shards_.size(), 0);
         std::unique_lock lock(mutex_);
-        std::vector<std::uint32_t> calls(held_.size(), 0);
         if (limit >= limit_) {
             free_ += limit - std::exchange(limit_, limit);
+            grant();
             lock.unlock();
-            hand_out();
+            tell_all();
             return calls;
         }
         std::uint32_t missing = std::exchange(limit_, limit) - limit;
         const std::uint32_t unused = std::min(missing, free_);
         free_ -= unused;
         missing -= unused;
-        for (std::size_t i = 0; missing != 0; i = (i + 1) % held_.size()) {  // one each in turn
-            if (held_[i] <= owed_[i]) continue;
-            ++owed_[i];
+        for (std::size_t i = 0; missing != 0; i = (i + 1) % shards_.size()) {  // one each in turn
+            if (shards_[i].held <= shards_[i].owed) continue;
+            ++shards_[i].owed;
             ++calls[i];
             --missing;
         }
@@ -98,87 +106,71 @@ public:
     /// How many leases the shards but `shard` wait for.
     [[nodiscard]] std::uint32_t wanted_by_others(std::size_t shard) {
         const std::lock_guard lock(mutex_);
-        return others(shard);
+        return others(shards_[shard]);
     }
 
 private:
-    void put_back(std::size_t shard, std::uint32_t count) {
-        const std::uint32_t paid = std::min(count, owed_[shard]);
-        owed_[shard] -= paid;
-        held_[shard] -= std::min(count, held_[shard]);
+    struct entry {
+        std::uint32_t held = 0;     // what it was granted and has not collected included
+        std::uint32_t owed = 0;     // of these, to be given back without being granted again
+        std::uint32_t wanted = 0;   // asked for and not granted
+        std::uint32_t granted = 0;  // not collected yet
+        std::uint32_t known = 0;    // what the others waited for when it last looked
+        bool is_told = false;       // to look
+    };
+
+    void put_back(entry& from, std::uint32_t count) {
+        const std::uint32_t paid = std::min(count, from.owed);
+        from.owed -= paid;
+        from.held -= std::min(count, from.held);
         free_ += count - paid;
     }
-    /// Grants what is free, in turn, and calls out without the lock. Whoever cannot be told, for
-    /// there is no memory, waits until leases move again.
-    void hand_out() {
-        try {
-            const std::vector<std::uint32_t> grants = grant();
-            for (std::size_t i = 0; i < grants.size(); ++i) {
-                if (grants[i] != 0) tell_granted(i, grants[i]);
-            }
-        } catch (const std::bad_alloc&) {  // nothing was granted
-        }
-        tell_changes();
-    }
-    [[nodiscard]] std::vector<std::uint32_t> grant() {
-        const std::lock_guard lock(mutex_);
-        std::vector<std::uint32_t> grants(wanted_.size(), 0);
+    /// Grants what is free, in turn.
+    void grant() {
         for (bool progress = true; free_ != 0 && progress;) {
             progress = false;
-            for (std::size_t i = 0; i < wanted_.size() && free_ != 0; ++i) {
-                const std::size_t shard = (next_ + i) % wanted_.size();
-                if (wanted_[shard] == 0) continue;
-                --wanted_[shard];
+            for (std::size_t i = 0; i < shards_.size() && free_ != 0; ++i) {
+                entry& next = shards_[(next_ + i) % shards_.size()];
+                if (next.wanted == 0) continue;
+                --next.wanted;
                 --free_;
-                ++held_[shard];
-                ++grants[shard];
+                ++next.held;
+                ++next.granted;
                 progress = true;
             }
         }
-        next_ = (next_ + 1) % wanted_.size();
-        return grants;
+        next_ = (next_ + 1) % shards_.size();
     }
-    void tell_granted(std::size_t shard, std::uint32_t count) {
-        try {
-            grant_(shard, count);
-        } catch (const std::bad_alloc&) {
-            const std::lock_guard lock(mutex_);
-            put_back(shard, count);
-            wanted_[shard] += count;
-        }
+    [[nodiscard]] std::uint32_t others(const entry& here) const {
+        std::uint32_t sum = 0;
+        for (const entry& each : shards_) sum += each.wanted;
+        return sum - here.wanted;
     }
-    [[nodiscard]] std::uint32_t others(std::size_t shard) const {
-        return std::accumulate(wanted_.begin(), wanted_.end(), std::uint32_t{0}) - wanted_[shard];
-    }
-    /// Calls out, without the lock, to those for whom something has changed.
-    void tell_changes() {
-        for (std::size_t i = 0; i < wanted_.size(); ++i) {
+    /// Tells those for whom something has changed.
+    void tell_all() {
+        for (std::size_t i = 0; i < shards_.size(); ++i) {
             {
                 const std::lock_guard lock(mutex_);
-                const std::uint32_t now = others(i);
-                if (std::exchange(told_[i], now) == now) continue;
+                entry& one = shards_[i];
+                const bool has_news = one.granted != 0 || one.known != others(one);
+                if (one.is_told || !has_news) continue;
+                one.is_told = true;
             }
             try {
-                recall_(i);
+                tell_(i);
             } catch (const std::bad_alloc&) {
                 const std::lock_guard lock(mutex_);
-                told_[i] = untold;
+                shards_[i].is_told = false;
             }
         }
     }
-
-    static constexpr std::uint32_t untold = 0xffffffff;
 
     std::mutex mutex_;
     std::uint32_t limit_;
-    std::uint32_t free_;                 // limit + owed = free + held
-    std::vector<std::uint32_t> held_;    // by shard, grants on their way included
-    std::vector<std::uint32_t> owed_;    // of these, to be given back without being granted again
-    std::vector<std::uint32_t> wanted_;  // asked for and not granted, by shard
-    std::vector<std::uint32_t> told_;    // what the others waited for when a shard was last told
-    std::size_t next_ = 0;               // who is served first
-    grant_function grant_;
-    recall_function recall_;
+    std::uint32_t free_;  // limit + owed = free + held
+    std::vector<entry> shards_;
+    std::size_t next_ = 0;  // who is served first
+    tell_function tell_;
 };
 
 }  // namespace hearth::detail

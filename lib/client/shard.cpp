@@ -42,6 +42,7 @@ shard::shard(asio::any_io_executor executor, shard_settings settings)
       load_(config_.shed),
       random_(~settings_.seed) {
     settings_.values.reset();  // a profile that is replaced must not live on in it
+    received_.reserve(most_together);
 }
 
 shard::~shard() = default;
@@ -221,19 +222,15 @@ void shard::want_leases(std::uint32_t count) {
     if (granted != 0) core_.on_lease(now_, granted);
 }
 
-void shard::grant_leases(std::uint32_t count) {
+void shard::look_at_leases() {
+    const lease_pool::news news = settings_.lender->collect(settings_.index);
     if (closed_ || is_starved_) {
-        settings_.lender->give(settings_.index, count);
+        if (news.granted != 0) settings_.lender->give(settings_.index, news.granted);
         return;
     }
-    leases_ += count;
-    core_.on_lease(now_, count);
-}
-
-void shard::recall_leases() {
-    if (!closed_ && !is_starved_) {
-        core_.on_lease_recall(now_, settings_.lender->wanted_by_others(settings_.index));
-    }
+    leases_ += news.granted;
+    if (news.granted != 0) core_.on_lease(now_, news.granted);
+    core_.on_lease_recall(now_, news.wanted_by_others);
 }
 
 void shard::perform_warmed(const core::action& action) {
@@ -349,12 +346,11 @@ bool shard::make_call(call_ptr call) {
         handler.run(std::move(call));
         return true;
     } catch (const std::bad_alloc&) {
-        if (kept.pop(call)) {
-            handlers_.push_front(std::move(call));
-            return false;
-        }
-        handler_threw_ = true;
-        throw;
+        if (is_own_exception()) throw;
+        // Else it is with its executor, which may never come to it: that is not to be mended here.
+        if (!kept.pop(call)) return true;
+        handlers_.push_front(std::move(call));
+        return false;
     }
 }
 
@@ -413,13 +409,13 @@ void shard::drain(const std::shared_ptr<drain_call>& what) {
         return;
     }
     const bool is_asked_again = !drained_.empty();
+    draining_ = true;
     try {
         drained_.push_back(what);
     } catch (const std::bad_alloc&) {  // it begins anew, with nothing
         tell_drained(*what);
         throw;
     }
-    draining_ = true;
     if (is_asked_again) return;  // both are told
     release_reserved();
     core_.drain(now_);
@@ -445,7 +441,7 @@ void shard::shut_down() {
         complete<error_code, std::uint32_t>(std::move(waiting.first), errc::client_closed, 0);
     }
     warming_.clear();
-    core_.shut_down(now_);
+    if (!is_starved_) core_.shut_down(now_);
     if (timer_) timer_->cancel();
     resolver_.reset();
     if (dialed_) dialed_->shut();

@@ -138,8 +138,8 @@ public:
     /// On its own thread, between turns, after an exception for lack of memory. False: it was a
     /// handler's.
     [[nodiscard]] bool survive() noexcept;
-    void grant_leases(std::uint32_t count);
-    void recall_leases();  // what the others want has changed
+    void look_at_leases();  // the lender has news
+    [[nodiscard]] io::standing_post& lease_post() { return lease_post_; }
     // Reserved connections.
     void send_on(reservation& where, call&& from, const std::shared_ptr<cancel_handle>& handle);
     void end_reservation(reservation& where, bool is_reusable);
@@ -188,6 +188,7 @@ private:
     void start_over() noexcept;
     void give_up(live_exchange& x) noexcept;
     void give_up_streamed(exchange_control& control, live_exchange& x) noexcept;
+    void give_up_read(exchange_control& control) noexcept;
     void forget_everything() noexcept;
     void recover() noexcept;
     // Origins (shard_origins.cpp).
@@ -342,6 +343,8 @@ private:
     bool empty_pipe(exchange_control& control, link& l, transfer& count);
     io::io_result splice_body(link& l);
     // Reading (shard_read.cpp).
+    // Connections that are looked at in one turn. Their callers wait for all of them to be read.
+    static constexpr std::size_t most_together = 16;
     struct received_piece {
         connection_id from;
         std::span<std::byte> room;  // that it was read into
@@ -482,6 +485,7 @@ private:
     io::standing_post handlers_post_;
     io::standing_post slices_post_;
     io::standing_post end_post_;
+    io::standing_post lease_post_;
     base::prng random_;  // of pauses
     base::time_point now_;
     bool in_turn_ = false;
@@ -492,10 +496,9 @@ private:
     bool may_slice_ = false;
     bool closed_ = false;
     bool draining_ = false;
-    bool is_starved_ = false;     // core is stopped: there was no memory to begin anew
-    bool handler_threw_ = false;  // an exception for lack of memory, of its own
-    std::uint32_t life_ = 0;      // how often it has begun anew
-    std::uint32_t leases_ = 0;    // that the lender has given
+    bool is_starved_ = false;   // core is stopped: there was no memory to begin anew
+    std::uint32_t life_ = 0;    // how often it has begun anew
+    std::uint32_t leases_ = 0;  // that the lender has given
     std::uint64_t calls_ = 0;
     std::uint64_t completed_ = 0;
     link_traffic closed_traffic_;

@@ -1,6 +1,7 @@
 // shard, dialers: connections whose byte streams a dialer of the caller's opens. It stands in for
 // one attempt to connect; what it gives is a socket that is connected already.
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "client/shard.hpp"
@@ -20,7 +21,10 @@ void shard::begin_dialer(link& l, std::uint32_t attempt) {
     });
     l.dialer = std::make_unique<dialer_call>(ticket);
     const auto deliver = [box = dialed_, ticket](dialed what) {
-        box->deliver(ticket, std::move(what));
+        try {
+            box->deliver(ticket, std::move(what));
+        } catch (const std::bad_alloc&) {  // timeouts.connect ends the dial
+        }
     };
     const auto done = [deliver](error_code error, int descriptor) {
         deliver({error, {}, io::owned_descriptor(error ? -1 : descriptor)});

@@ -42,7 +42,9 @@ public:
     informational_call(std::function<void(unsigned, const headers&)> callback, unsigned status,
                        headers fields)
         : callback_(std::move(callback)), status_(status), fields_(std::move(fields)) {}
-    void run(call_ptr /*self*/) override { callback_(status_, fields_); }
+    void run(call_ptr /*self*/) override {
+        run_own([&] { callback_(status_, fields_); });
+    }
 
 private:
     std::function<void(unsigned, const headers&)> callback_;

@@ -50,7 +50,11 @@ void shard::start_over() noexcept {
     warming_.clear();
     forget_everything();
     tell_drained();  // there is nothing left
-    if (!closed_) recover();
+    if (!closed_) {
+        recover();
+    } else if (timer_) {
+        timer_->cancel();
+    }
 }
 
 /// Completes the call of an exchange that is to be forgotten.
@@ -62,15 +66,25 @@ void shard::give_up(live_exchange& x) noexcept {
     why.maybe_processed |= x.stage == exchange_stage::assigned;
     explain(why, x.origin.is_valid() ? std::string_view(origins_[x.origin.index].name) : "");
     x.result.timings.total = now_ - x.started;
-    if (x.holder) {
+    // Of one that is detached the caller was told before.
+    if (x.holder && !x.holder->ended) {
         x.holder->ended = error;
         x.holder->is_usable = false;
     }
-    if (x.control) give_up_streamed(*x.control, x);
+    if (x.control && !x.control->final_error) give_up_streamed(*x.control, x);
     complete<error_code, exchange>(std::move(x.open), error, exchange());
     complete<error_code, reserved_connection>(std::move(x.reserve), error, reserved_connection());
-    if (x.flow) x.flow->report({});
+    if (x.flow && x.send) x.flow->report({});
     complete<error_code, response>(std::move(x.send), error, std::move(x.result));
+}
+
+/// A read of what an exchange that has ended left: nobody else completes it.
+void shard::give_up_read(exchange_control& control) noexcept {
+    control.final_error = errc::out_of_memory;
+    control.unread.clear();
+    control.file.reset();
+    control.filled = 0;
+    complete<error_code, std::size_t>(std::move(control.read), control.final_error, 0);
 }
 
 void shard::give_up_streamed(exchange_control& control, live_exchange& x) noexcept {
@@ -79,21 +93,18 @@ void shard::give_up_streamed(exchange_control& control, live_exchange& x) noexce
     control.timings = x.result.timings;
     control.transfer = x.result.transfer;
     control.failure = std::move(x.result.failure);
-    control.final_error = error;
-    control.unread.clear();
     control.decoding.reset();
-    control.file.reset();
-    control.filled = 0;
     control.raw_write = {};
     complete<error_code, std::size_t>(std::move(control.write), error, 0);
     complete<error_code>(std::move(control.finish), error);
     complete<error_code, response_head>(std::move(control.head), error, response_head{});
-    complete<error_code, std::size_t>(std::move(control.read), error, 0);
+    give_up_read(control);
 }
 
 /// Connections are closed as they are: nothing of theirs can be relied on.
 void shard::forget_everything() noexcept {
     exchanges_.clear();
+    if (dialed_) dialed_->shut();  // dialers that are told to stop may answer
     for (const auto& l : links_) {
         if (l) count_traffic(*l);
     }
@@ -102,7 +113,6 @@ void shard::forget_everything() noexcept {
     received_octets_ = 0;
     pipe_.drop();
     resolver_.reset();
-    if (dialed_) dialed_->shut();
     dialed_.reset();
     core_.stop();
     origins_forgotten_ += origin_ids_.size();
@@ -141,7 +151,7 @@ void shard::recover() noexcept {
 }
 
 bool shard::survive() noexcept {
-    if (std::exchange(handler_threw_, false)) return false;
+    if (is_own_exception()) return false;
     in_turn_ = true;
     start_over();
     in_turn_ = false;

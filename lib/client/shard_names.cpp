@@ -48,8 +48,10 @@ void shard::on_name_times() {
             [weak = weak_from_this(), id, life = life_](
                 error_code error, const std::string& /*detail*/, io::address_list addresses) {
                 const auto self = weak.lock();
-                if (!self || self->life_ != life) return;
-                self->enter([&] { self->on_name_answer(id, error, std::move(addresses)); });
+                if (!self) return;
+                self->enter([&] {
+                    if (self->life_ == life) self->on_name_answer(id, error, std::move(addresses));
+                });
             });
     }
 }

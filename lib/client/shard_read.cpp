@@ -14,9 +14,6 @@ using boost::system::error_code;
 
 namespace {
 
-// Connections that are looked at in one turn. Their callers wait for all of them to be read.
-constexpr std::size_t most_together = 16;
-
 // Reads of one connection in one turn; the rest takes the next turn.
 constexpr int max_reads = 4;
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/asio/error.hpp>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -21,7 +22,9 @@ public:
     pull_call(std::shared_ptr<body_source> source, std::shared_ptr<std::vector<char>> buffer,
               body_source::pull_handler handler)
         : source_(std::move(source)), buffer_(std::move(buffer)), handler_(std::move(handler)) {}
-    void run(call_ptr /*self*/) override { source_->async_pull(*buffer_, std::move(handler_)); }
+    void run(call_ptr /*self*/) override {
+        run_own([&] { source_->async_pull(*buffer_, std::move(handler_)); });
+    }
 
 private:
     std::shared_ptr<body_source> source_;
@@ -157,7 +160,12 @@ void shard::read(exchange_control& control, asio::mutable_buffer bytes, size_han
 
 void shard::begin_read(exchange_control& control, size_handler handler) {
     control.read = std::move(handler);
-    serve_reader(control);
+    try {
+        serve_reader(control);
+    } catch (const std::bad_alloc&) {
+        if (exchanges_.find(control.exchange) == nullptr) give_up_read(control);
+        throw;
+    }
     if (!control.read) return;
     live_exchange* x = exchanges_.find(control.exchange);
     if (x == nullptr) return;

@@ -18,7 +18,9 @@ public:
                   std::shared_ptr<verification_answer::state> answer)
         : rules_(std::move(rules)), who_(std::move(who)), answer_(std::move(answer)) {}
     void run(call_ptr /*self*/) override {
-        rules_->options().verify(std::move(who_), verification_answer(std::move(answer_)));
+        run_own([&] {
+            rules_->options().verify(std::move(who_), verification_answer(std::move(answer_)));
+        });
     }
 
 private:

@@ -32,6 +32,8 @@ using std::chrono::steady_clock;
 /// A lookup that takes longer has failed as far as stale answers go. RFC 8767 5 recommends 1.8 s,
 /// for programs; here all of `timeouts.name` may be less.
 constexpr std::chrono::milliseconds late_after{500};
+/// A lookup that takes longer is lost, and another one begins when the name is asked for.
+constexpr std::chrono::seconds lost_after{60};
 /// Between lookups that fail, while there is a stale answer (RFC 8767 5 has 30 s, for shared ones).
 constexpr std::chrono::seconds pause_after_failure{2};
 
@@ -114,6 +116,7 @@ private:
         explicit query(const asio::any_io_executor& executor) : timer(executor) {}
         std::vector<std::uint64_t> tickets;
         asio::steady_timer timer;  // To `is_late`.
+        base::time_point began{};
         bool is_late = false;
     };
     std::unordered_map<std::string, query> flights_;
@@ -214,7 +217,9 @@ const fixed_answer* resolver_state::find_override(const std::string& name,
 
 void resolver_state::begin_flight(const std::string& name) {
     const auto [at, is_new] = flights_.try_emplace(name, executor_);
-    if (!is_new) return;
+    const auto now = steady_clock::now();
+    if (!is_new && now - at->second.began < lost_after) return;
+    at->second.began = now;
     const std::weak_ptr<resolver_state> weak = weak_from_this();
     if (cache_.find_stale(steady_clock::now(), name, stale_if_error_) != nullptr) {
         at->second.timer.expires_after(late_after);
@@ -242,6 +247,7 @@ void resolver_state::on_late(const std::string& name) {
 
 void resolver_state::on_answer(const std::string& name, const name_answer& answer) {
     const auto now = steady_clock::now();
+    const auto flight = flights_.extract(name);
     cache_.store(now, name, answer);
     const name_answer* old = nullptr;
     if (answer.error && answer.error != errc::name_not_found) {
@@ -253,7 +259,6 @@ void resolver_state::on_answer(const std::string& name, const name_answer& answe
         std::erase_if(rests_, [&](const auto& one) { return one.second <= now; });
         rests_[name] = now + pause_after_failure;
     }
-    const auto flight = flights_.extract(name);
     if (flight.empty()) return;
     for (const std::uint64_t ticket : flight.mapped().tickets) {
         const bool takes_old = old != nullptr && waiting_.at(ticket).takes_stale;

@@ -28,7 +28,7 @@ public:
     template <class Work>
     void operator()(const boost::asio::any_io_executor& executor, Work&& work) {
         using plain = boost::asio::io_context::executor_type;
-        if (const plain* const context = executor.target<plain>()) {
+        if (const auto* const context = executor.target<plain>()) {
             boost::asio::post(*context, boost::asio::bind_allocator(allocator<std::byte>(*this),
                                                                     std::forward<Work>(work)));
         } else {

@@ -70,10 +70,15 @@ public:
 
     void push(const std::string& name, deliver_type deliver) {
         const std::lock_guard lock(mutex_);
-        std::vector<deliver_type>& wanted = wanted_[name];
-        wanted.push_back(std::move(deliver));
-        if (wanted.size() > 1) return;  // a thread has it, or will
-        queue_.push_back(name);
+        const auto place = wanted_.try_emplace(name).first;
+        const bool is_first = place->second.empty();  // else a thread has it, or will
+        try {
+            place->second.push_back(std::move(deliver));
+            if (is_first) queue_.push_back(name);
+        } catch (const std::bad_alloc&) {
+            if (is_first) wanted_.erase(place);
+            throw;
+        }
         if (queue_.size() > idle_ && threads_.size() < limit_) add_thread();
         changed_.notify_one();
     }
@@ -105,22 +110,29 @@ private:
 
     void add_thread() {
         const std::size_t index = threads_.size();
-        threads_.emplace_back();
         try {
+            threads_.emplace_back();
             threads_.back().thread =
                 std::thread([self = shared_from_this(), index] { self->run(index); });
-        } catch (const std::system_error&) {
-            threads_.pop_back();  // those that are there do the work, or the next call tries again
+        } catch (const std::exception&) {  // no thread, or no memory
+            // Those that are there do the work, or the next call tries again.
+            if (threads_.size() > index) threads_.pop_back();
         }
     }
     // A thread's whole life.
     void run(std::size_t index) {
         while (const auto name = next(index)) {
+            name_answer answer;
             try {
-                const name_answer answer = ask_(*name);
-                for (const deliver_type& deliver : finish(index, *name)) deliver(answer);
-            } catch (const std::bad_alloc&) {  // who waits for it has a time of his own
-                (void)finish(index, *name);
+                answer = ask_(*name);
+            } catch (const std::bad_alloc&) {
+                answer.error = errc::name_failed;
+            }
+            for (const deliver_type& deliver : finish(index, *name)) {
+                try {
+                    deliver(answer);
+                } catch (const std::bad_alloc&) {  // it is asked for again when that took too long
+                }
             }
         }
     }

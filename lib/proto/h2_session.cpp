@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "proto/h2_frame_reader.hpp"
@@ -249,12 +250,14 @@ int h2_session::receive(std::span<const std::byte> octets) {
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): nghttp2 reads uint8_t
     const auto* const data = reinterpret_cast<const std::uint8_t*>(octets.data());
     const ssize_t taken = nghttp2_session_mem_recv(session_.get(), data, octets.size());
+    if (std::exchange(is_interrupted_, false)) throw std::bad_alloc();
     return taken < 0 ? note(static_cast<int>(taken)) : 0;
 }
 
 std::ptrdiff_t h2_session::send(const std::byte*& octets) {
     const std::uint8_t* data = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_.get(), &data);
+    if (std::exchange(is_interrupted_, false)) throw std::bad_alloc();
     if (size < 0) note(static_cast<int>(size));
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): nghttp2 writes uint8_t
     octets = reinterpret_cast<const std::byte*>(data);

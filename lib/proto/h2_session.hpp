@@ -74,7 +74,8 @@ public:
     /// nghttp2 had no memory for something, which is not sent or not done then: the connection
     /// cannot go on.
     [[nodiscard]] bool lacks_memory() const { return lacks_memory_; }
-    void note_shortage() noexcept { lacks_memory_ = true; }
+    /// The call of nghttp2 under way throws std::bad_alloc when it has returned.
+    void note_shortage() noexcept { is_interrupted_ = true; }
 
     /// 0, or an nghttp2 error. A frame at most, so that what comes of it stays small.
     [[nodiscard]] int receive(std::span<const std::byte> octets);
@@ -117,6 +118,7 @@ private:
 
     std::unique_ptr<nghttp2_session, deleter> session_;
     bool lacks_memory_ = false;
+    bool is_interrupted_ = false;  // in a function of the listener's
 };
 
 }  // namespace hearth::proto

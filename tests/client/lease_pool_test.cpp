@@ -18,10 +18,15 @@ struct recorded {
     lease_pool pool;
 
     recorded(std::uint32_t limit, std::size_t shards)
-        : pool(
-              limit, shards,
-              [this](std::size_t shard, std::uint32_t count) { grants.emplace_back(shard, count); },
-              [this](std::size_t shard) { recalls.push_back(shard); }) {}
+        : pool(limit, shards, [this](std::size_t shard) { look(shard); }) {}
+    void look(std::size_t shard) {
+        const lease_pool::news found = pool.collect(shard);
+        if (found.granted != 0) {
+            grants.emplace_back(shard, found.granted);
+        } else {
+            recalls.push_back(shard);
+        }
+    }
 };
 
 TEST(LeasePoolTest, GivesWhatIsThere) {
@@ -156,26 +161,44 @@ TEST(LeasePoolTest, WhoLeavesPaysHisDebt) {
     EXPECT_EQ(all.pool.take(1, 4), 1U);
 }
 
-TEST(LeasePoolTest, AGrantThatCannotBeToldIsTakenBack) {
+TEST(LeasePoolTest, WhoCannotBeToldIsToldWhenLeasesMoveAgain) {
     bool is_short = true;
-    std::vector<message> grants;
-    lease_pool pool(
-        2, 2,
-        [&](std::size_t shard, std::uint32_t count) {
-            if (is_short) throw std::bad_alloc();
-            grants.emplace_back(shard, count);
-        },
-        [&](std::size_t) {
-            if (is_short) throw std::bad_alloc();
-        });
+    std::vector<std::size_t> told;
+    lease_pool pool(2, 2, [&](std::size_t shard) {
+        if (is_short) throw std::bad_alloc();
+        told.push_back(shard);
+    });
+    (void)pool.take(0, 2);
+    (void)pool.take(1, 2);
+    pool.give(0, 1);
+    EXPECT_TRUE(told.empty());
+    is_short = false;
+    pool.give(0, 1);
+    EXPECT_EQ(told, (std::vector<std::size_t>{1})) << "0 knows of nobody, and nobody waits";
+    EXPECT_EQ(pool.collect(1).granted, 2U);
+}
+
+TEST(LeasePoolTest, NobodyIsToldTwiceBeforeHeHasLooked) {
+    int told = 0;
+    lease_pool pool(4, 2, [&](std::size_t) { ++told; });
+    (void)pool.take(0, 4);
+    (void)pool.take(1, 4);
+    EXPECT_EQ(told, 1) << "0, of what 1 wants";
+    pool.give(0, 1);
+    pool.give(0, 1);
+    EXPECT_EQ(told, 2) << "1, of what it was granted";
+    EXPECT_EQ(pool.collect(1).granted, 2U);
+    EXPECT_EQ(pool.collect(0).wanted_by_others, 2U);
+}
+
+TEST(LeasePoolTest, WhatWasNotCollectedGoesBackToo) {
+    lease_pool pool(2, 2, [](std::size_t) {});
     (void)pool.take(0, 2);
     (void)pool.take(1, 1);
     pool.give(0, 1);
-    EXPECT_TRUE(grants.empty());
-    is_short = false;
-    pool.give(0, 1);
-    EXPECT_EQ(grants, (std::vector<message>{{1, 1}}));
-    EXPECT_EQ(pool.take(0, 2), 1U) << "nothing is lost";
+    pool.leave(1, 0);
+    EXPECT_EQ(pool.collect(1).granted, 0U);
+    EXPECT_EQ(pool.take(0, 2), 1U);
 }
 
 }  // namespace

@@ -6,8 +6,10 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <cstdio>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -300,6 +302,54 @@ TEST_P(HostileThreadMemoryTest, NoneForALongTime) {
     }
 }
 
+TEST_P(HostileThreadMemoryTest, NoneUntilTheEnd) {
+    const config values = config_for(*origin_, names_.address());
+    const std::uint64_t stride = stride_of(7);
+    for (std::uint64_t at = 0; at < 150; at += stride) {
+        SCOPED_TRACE("none from request number " + std::to_string(at));
+        std::optional<client> subject(values);
+        watch_threads(*subject, {origin_of(get())});
+        if (at % 2 == 0) expect_answer(*subject);
+        set_famine(heap::objects, at);
+        const support::awaited_response first = support::begin_send(*subject, ask(at));
+        expect_result(first, at % 4 == 3);
+        const support::awaited_response last = support::begin_send(*subject, get());
+        subject.reset();
+        end_shortage();
+        (void)last.wait();
+        EXPECT_EQ(first.count(), 1U);
+        EXPECT_EQ(last.count(), 1U);
+        if (HasFailure()) return;
+    }
+}
+
+class HostileLateReadMemoryTest : public HostileThreadMemoryTest {};
+
+/// What an exchange left behind when it ended is read without it. (HTTP/1.1 does not read ahead.)
+TEST_P(HostileLateReadMemoryTest, ReadsOfWhatWasReceived) {
+    const config values = config_for(*origin_, names_.address());
+    std::FILE* const file = std::tmpfile();
+    ASSERT_NE(file, nullptr);
+    for (std::uint64_t at = 0; at < 10; ++at) {
+        SCOPED_TRACE("request for memory number " + std::to_string(at));
+        client subject(values);
+        watch_threads(subject, {origin_of(get())});
+        exchange with = support::open(subject, get());
+        (void)support::read_head(with).wait();
+        // All of it is here, though nobody reads.
+        ASSERT_TRUE(support::eventually([&] { return subject.stats().in_flight == 0; }));
+        set_shortage(heap::objects, at);
+        support::awaited_size read;
+        with.async_read_to({::fileno(file), 0, body_size}, read.handler());
+        const error_code error = read.error();
+        end_shortage();
+        EXPECT_TRUE(!error || error == errc::out_of_memory) << error.message();
+        EXPECT_EQ(read.count(), 1U);
+        expect_answer(subject);
+    }
+    std::fclose(file);
+}
+
 /// Threads that share a limit go on sharing all of it.
 TEST_P(HostileThreadMemoryTest, LimitOfSeveralThreads) {
     config values = config_for(*origin_, names_.address());
@@ -347,6 +397,7 @@ TEST_P(HostileThreadMemoryTest, LimitOfSeveralThreads) {
     }
 }
 
+INSTANTIATE_TEST_SUITE_P(Wire, HostileLateReadMemoryTest, ::testing::Values(wire::http2), name_of);
 INSTANTIATE_TEST_SUITE_P(Wire, HostileThreadMemoryTest,
                          ::testing::Values(wire::plain, wire::tls, wire::http2), name_of);
 

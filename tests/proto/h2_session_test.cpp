@@ -18,6 +18,7 @@ public:
     std::string log;
     bool is_short = false;  // of memory, where fields are told
     int shortages = 0;
+    h2_session* session = nullptr;
 
 private:
     void note(std::string_view what, std::int64_t number) {
@@ -57,7 +58,10 @@ private:
     void on_own_goaway(h2_error_code code, std::string_view /*debug*/) override {
         note("own goaway", static_cast<std::int64_t>(code));
     }
-    void on_shortage() noexcept override { ++shortages; }
+    void on_shortage() noexcept override {
+        ++shortages;
+        session->note_shortage();
+    }
 };
 
 std::size_t send_all(h2_session& session) {
@@ -132,8 +136,10 @@ TEST(H2SessionTest, NoExceptionCrossesNghttp2) {
     h2_session session({}, told);
     EXPECT_EQ(submit_get(session), 1);
     send_all(session);
+    told.session = &session;
     told.is_short = true;
-    EXPECT_NE(give(session, h2::settings() + h2::headers(1, {{"a", "b"}})), 0);
+    EXPECT_THROW((void)give(session, h2::settings() + h2::headers(1, {{"a", "b"}})),
+                 std::bad_alloc);
     EXPECT_EQ(told.shortages, 1);
 }
 
