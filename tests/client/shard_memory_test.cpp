@@ -3,6 +3,7 @@
 // refused in tests/hostile/thread_memory_test.cpp, by a program of its own.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -42,6 +43,8 @@ config repeating() {
 struct ShardMemoryTest : ::testing::Test {
     ShardMemoryTest() : origin(plaintext()) {
         origin.on("/busy", [](const testing::request_view&, testing::responder out) {
+            // Not before the source was asked for its end, during which it cannot be rewound.
+            out.delay(std::chrono::milliseconds(100));
             out.answer({.status = 503, .headers = {}, .body = "later"});
         });
     }
