@@ -341,12 +341,16 @@ void shard::call_handlers() {
 bool shard::make_call(call_ptr call) {
     call_queue kept;
     pending_call& handler = *call;
+    (void)is_own_exception();  // of one that ended elsewhere
     try {
         const call_rescue rescue(kept, rescued::due);
         handler.run(std::move(call));
         return true;
     } catch (const std::bad_alloc&) {
-        if (is_own_exception()) throw;
+        if (is_own_exception()) {
+            note_own_exception();  // the thread's loop asks, too
+            throw;
+        }
         // Else it is with its executor, which may never come to it: that is not to be mended here.
         if (!kept.pop(call)) return true;
         handlers_.push_front(std::move(call));

@@ -2,8 +2,10 @@
 // there is none, for that can be arranged anywhere; each object that the client itself asks for is
 // refused in tests/hostile/thread_memory_test.cpp, by a program of its own.
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -103,6 +105,18 @@ TEST_F(ShardMemoryTest, StreamsEndAndTheirHandlesStayValid) {
     with.cancel();
     error_code error;
     EXPECT_EQ(subject.send(get(origin.url("/bytes/10")), error).status, 200U);
+}
+
+// What a handler throws is its own affair, also if it is this.
+TEST(ShardMemoryDeathTest, AHandlersOwnExceptionEndsTheProcess) {
+    EXPECT_DEATH(
+        {
+            client subject(one_thread());
+            subject.async_stats([](const stats&) { throw std::bad_alloc(); });
+            (void)::poll(nullptr, 0, 10'000);
+            std::_Exit(0);
+        },
+        "");
 }
 
 TEST_F(ShardMemoryTest, ADrainEnds) {
