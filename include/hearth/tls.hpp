@@ -68,9 +68,16 @@ struct tls_options {
     std::string verify_name{};       ///< Name or IP to verify; empty = the origin's host.
     tls_version minimum_version = tls_version::tls_1_2;
     tls_version maximum_version = tls_version::tls_1_3;
-    std::string cipher_list{};    ///< Cipher list for TLS 1.2; empty = OpenSSL's default.
-    std::string cipher_suites{};  ///< TLS 1.3 suites; empty = OpenSSL's default.
-    std::string groups{};         ///< Key share groups in order; empty = "X25519:P-256:P-384".
+    /// Cipher list for TLS 1.2; empty = OpenSSL's default. While it is empty, the client knows no
+    /// other algorithms than those of that list and of TLS 1.3, and in certificates keys of RSA,
+    /// RSA-PSS, EC, Ed25519 and Ed448, which makes a full handshake a fifth cheaper with OpenSSL
+    /// 3.0 and 3.1. With "DEFAULT" or any other list, or where OpenSSL's configuration brings a
+    /// provider, it knows all that the process has.
+    std::string cipher_list{};
+    /// TLS 1.3 suites in order; empty = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:
+    /// TLS_CHACHA20_POLY1305_SHA256", the cheapest first, or what OpenSSL's configuration chooses.
+    std::string cipher_suites{};
+    std::string groups{};  ///< Key share groups in order; empty = "X25519:P-256:P-384".
     /// Base64 SHA-256 digests of SubjectPublicKeyInfo; if any is given, one certificate of the
     /// verified chain must match (RFC 7469 2.4). Not together with `danger_skip_verification`.
     std::vector<std::string> pins{};

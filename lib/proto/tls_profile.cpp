@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "proto/openssl_error.hpp"
+#include "proto/tls_algorithms.hpp"
 #include "proto/tls_hooks.hpp"
 #include "proto/tls_profile_impl.hpp"
 #include "proto/tls_staple.hpp"
@@ -39,6 +40,10 @@ using proto::x509_ptr;
 // chains of real servers stay below 10.
 constexpr long max_certificate_list = 100 * 1024;
 constexpr const char* default_groups = "X25519:P-256:P-384";
+// 128 bits of AES are as far out of reach as 256, and SHA-256, which comes with them, is in
+// hardware where SHA-384 is not: a tenth of a handshake for both sides. Browsers and Go do so too.
+constexpr const char* default_suites =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 [[noreturn]] void refuse(const std::string& sentence) {
     clear_openssl_errors();
@@ -85,6 +90,19 @@ bio_ptr open_text(const std::string& text) {
 // otherwise.
 int refuse_pass_phrase(char*, int, int, void*) { return -1; }
 
+// Makes a library context this thread's own while it lives, so that the keys of what is parsed
+// meanwhile belong to its algorithms. Nothing happens for null.
+class thread_library {
+public:
+    explicit thread_library(OSSL_LIB_CTX* library) : before_(OSSL_LIB_CTX_set0_default(library)) {}
+    ~thread_library() { (void)OSSL_LIB_CTX_set0_default(before_); }
+    thread_library(const thread_library&) = delete;
+    thread_library& operator=(const thread_library&) = delete;
+
+private:
+    OSSL_LIB_CTX* const before_;
+};
+
 std::vector<x509_ptr> parse_certificates(const pem_input& input) {
     const bio_ptr bio = open_text(input.text);
     std::vector<x509_ptr> certificates;
@@ -127,10 +145,27 @@ std::uint64_t next_id() {
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
-ssl_ctx_ptr make_context() {
-    ssl_ctx_ptr context(SSL_CTX_new(TLS_client_method()));
+// A list of one's own may name ciphers that no default list has.
+OSSL_LIB_CTX* library_of(const tls_options& options) {
+    return options.cipher_list.empty() ? proto::tls_algorithms() : nullptr;
+}
+
+ssl_ctx_ptr make_context(OSSL_LIB_CTX* library) {
+    ssl_ctx_ptr context(SSL_CTX_new_ex(library, nullptr, TLS_client_method()));
     require(context != nullptr, "OpenSSL gives no TLS context");
     return context;
+}
+
+// False where the process's configuration of OpenSSL has chosen others.
+bool has_usual_suites(const SSL_CTX* context) {
+    const STACK_OF(SSL_CIPHER)* all = SSL_CTX_get_ciphers(context);
+    std::string suites;
+    for (int i = 0; i < sk_SSL_CIPHER_num(all); ++i) {
+        const SSL_CIPHER* each = sk_SSL_CIPHER_value(all, i);
+        if (SSL_CIPHER_get_protocol_id(each) >> 8U != 0x13) continue;  // not of TLS 1.3
+        suites.append(suites.empty() ? "" : ":").append(SSL_CIPHER_get_name(each));
+    }
+    return suites == OSSL_default_ciphersuites();
 }
 
 std::vector<spki_digest> parse_pins(const tls_options& options) {
@@ -206,7 +241,8 @@ tls_profile::implementation::implementation(const tls_options& options)
     : options_(checked(options)),
       id_(next_id()),
       fingerprint_(fingerprint_of(options)),
-      context_(make_context()),
+      library_(library_of(options)),
+      context_(make_context(library_)),
       pins_(parse_pins(options)) {
     set_protocol();
     set_trust();
@@ -253,6 +289,8 @@ void tls_profile::implementation::set_protocol() {
     if (!options_.cipher_suites.empty()) {
         require(SSL_CTX_set_ciphersuites(context, options_.cipher_suites.c_str()) == 1,
                 "cipher_suites \"" + options_.cipher_suites + '"');
+    } else if (has_usual_suites(context)) {
+        SSL_CTX_set_ciphersuites(context, default_suites);
     }
     const std::string groups = options_.groups.empty() ? default_groups : options_.groups;
     require(SSL_CTX_set1_groups_list(context, groups.c_str()) == 1, "groups \"" + groups + '"');
@@ -263,6 +301,7 @@ void tls_profile::implementation::set_trust() {
     const bool skips = options_.danger_skip_verification;
     SSL_CTX_set_verify(context, skips ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
     X509_STORE* store = SSL_CTX_get_cert_store(context);
+    const thread_library algorithms(library_);
     std::vector<pem_input> inputs;
     if (!options_.ca_file.empty()) {
         inputs.push_back(take_pem("ca", options_.ca_file, {}));

@@ -49,6 +49,7 @@ private:
     const tls_options options_;
     const std::uint64_t id_;
     const std::string fingerprint_;
+    OSSL_LIB_CTX* const library_;  // whose algorithms it uses; null: the process's
     const proto::ssl_ctx_ptr context_;
     const std::vector<proto::spki_digest> pins_;
     std::unique_ptr<std::FILE, proto::openssl_deleter<std::fclose>> key_log_;

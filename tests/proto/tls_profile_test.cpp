@@ -81,6 +81,14 @@ TEST(TlsProfileTest, DefaultsAreSafe) {
     EXPECT_EQ(refusal(options), "");
 }
 
+TEST(TlsProfileTest, TheCheapestSuiteComesFirst) {
+    const tls_server_context context(origin_identity());
+    tls_server server(context);
+    tls_engine client(settings_with(trusting_options()));
+    ASSERT_TRUE(connect(client, server));
+    EXPECT_EQ(client.cipher(), "TLS_AES_128_GCM_SHA256");
+}
+
 TEST(TlsProfileTest, SystemDefaultIsBuiltOnce) {
     EXPECT_EQ(tls_profile::system_default(), tls_profile::system_default());
     EXPECT_TRUE(tls_profile::system_default()->options().system_trust);

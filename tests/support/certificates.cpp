@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include <array>
+#include <memory>
 #include <stdexcept>
 
 namespace hearth::support {
@@ -23,12 +24,36 @@ void require(bool is_ok, const char* what) {
     if (!is_ok) throw std::runtime_error(std::string("certificates: ") + what);
 }
 
+evp_pkey_ptr make_pss_key() {
+    const std::unique_ptr<EVP_PKEY_CTX, openssl_deleter<EVP_PKEY_CTX_free>> context(
+        EVP_PKEY_CTX_new_from_name(nullptr, "RSA-PSS", nullptr));
+    EVP_PKEY* key = nullptr;
+    require(EVP_PKEY_keygen_init(context.get()) == 1 &&
+                EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), rsa_bits) == 1 &&
+                EVP_PKEY_generate(context.get(), &key) == 1,
+            "no RSA-PSS key");
+    return evp_pkey_ptr(key);
+}
+
+evp_pkey_ptr shared_key(const evp_pkey_ptr& key) {
+    require(key != nullptr, "no RSA key");
+    EVP_PKEY_up_ref(key.get());
+    return evp_pkey_ptr(key.get());
+}
+
 evp_pkey_ptr make_key(key_kind kind) {
-    if (kind == key_kind::ecdsa) return evp_pkey_ptr(EVP_EC_gen("P-256"));
-    if (kind == key_kind::rsa_1024) return evp_pkey_ptr(EVP_RSA_gen(1024));
-    static const evp_pkey_ptr shared(EVP_RSA_gen(rsa_bits));
-    EVP_PKEY_up_ref(shared.get());
-    return evp_pkey_ptr(shared.get());
+    static const evp_pkey_ptr rsa(EVP_RSA_gen(rsa_bits));
+    switch (kind) {
+        case key_kind::ecdsa: return evp_pkey_ptr(EVP_EC_gen("P-256"));
+        case key_kind::ecdsa_p384: return evp_pkey_ptr(EVP_EC_gen("P-384"));
+        case key_kind::ecdsa_p521: return evp_pkey_ptr(EVP_EC_gen("P-521"));
+        case key_kind::ed25519: return evp_pkey_ptr(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+        case key_kind::ed448: return evp_pkey_ptr(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED448"));
+        case key_kind::rsa_1024: return evp_pkey_ptr(EVP_RSA_gen(1024));
+        case key_kind::rsa_pss: return make_pss_key();
+        case key_kind::rsa: break;
+    }
+    return shared_key(rsa);
 }
 
 void add_extension(X509* certificate, X509* issuer, int id, const std::string& value) {
@@ -91,7 +116,10 @@ identity build(const certificate_request& request, const identity* issuer) {
         add_extension(certificate, signer, id, value);
     }
     EVP_PKEY* key = issuer != nullptr ? issuer->key.get() : made.key.get();
+    const bool has_own_digest =
+        EVP_PKEY_is_a(key, "ED25519") == 1 || EVP_PKEY_is_a(key, "ED448") == 1;
     const EVP_MD* digest = request.signs_by_sha1 ? EVP_sha1() : EVP_sha256();
+    if (has_own_digest) digest = nullptr;
     require(X509_sign(certificate, key, digest) > 0, "cannot sign");
     return made;
 }

@@ -10,7 +10,7 @@
 
 namespace hearth::support {
 
-enum class key_kind { ecdsa, rsa, rsa_1024 };
+enum class key_kind { ecdsa, ecdsa_p384, ecdsa_p521, ed25519, ed448, rsa, rsa_1024, rsa_pss };
 
 struct certificate_request {
     std::string common_name = "leaf";
@@ -41,8 +41,8 @@ struct identity {
     [[nodiscard]] std::string pin() const;
 };
 
-/// A certificate signed by `issuer`. RSA keys (2048 bits) are made once and shared by all RSA
-/// identities, because making one takes long. Throws `std::runtime_error` if OpenSSL refuses.
+/// A certificate signed by `issuer`. One RSA key (2048 bits) is shared by all identities of kind
+/// `rsa`, because making one takes long. Throws `std::runtime_error` if OpenSSL refuses.
 [[nodiscard]] identity issue(const certificate_request& request, const identity& issuer);
 [[nodiscard]] identity self_sign(const certificate_request& request);
 /// A self-signed authority.

@@ -1,0 +1,19 @@
+// The algorithms that a client's TLS chooses from: a library context of OpenSSL's without others.
+//
+// OpenSSL 3.0 and 3.1 go through the names and decoders of all that they know for the public key of
+// every certificate they read, which is a quarter of a full handshake. With only what TLS and its
+// certificates use, it is a twentieth. They come from OpenSSL's default provider as they are.
+#pragma once
+
+#include <openssl/types.h>
+
+namespace hearth::proto {
+
+/// The context with the algorithms of OpenSSL's default cipher list, of all TLS 1.3 suites and key
+/// exchanges, and of certificates with RSA, RSA-PSS, EC and EdDSA keys; it lives until the process
+/// ends. Null, which is OpenSSL's name for the process's own context, if that is not as OpenSSL
+/// makes it (another provider is active in it, or FIPS is asked for), from OpenSSL 3.2 on, which
+/// remembers its decoders, and without memory. Loads OpenSSL's configuration. From any thread.
+[[nodiscard]] OSSL_LIB_CTX* tls_algorithms() noexcept;
+
+}  // namespace hearth::proto
