@@ -12,6 +12,7 @@ from origin import Nginx
 EVERY = ("floor", "hearth", "beast", "libcurl")
 KINDS = (("h1", 1, EVERY), ("h1", 16, EVERY), ("h2", 1, ("floor", "hearth")),
          ("h2", 32, ("floor", "hearth")), ("h2", 100, ("floor", "hearth")))
+CONNECTIONS = (("full handshake", 0), ("resumed", 1))
 POOLS = ((1, 0), (100, 0), (10_000, 0), (1, 10_000))  # origins, waiters
 
 
@@ -35,27 +36,36 @@ def need_valgrind():
         raise RuntimeError("valgrind is not installed")
 
 
+def instruction_cases(smoke):
+    """Name, clients, what is to be done, and how much of it in the short and in the long run."""
+    sizes = (100, 300) if smoke else (2_000, 6_000)
+    for proto, concurrency, names in KINDS:
+        yield f"{proto} c={concurrency}", names, {"proto": proto, "concurrency": concurrency}, sizes
+    sizes = (10, 20) if smoke else (50, 250)
+    for name, resume in CONNECTIONS:
+        yield (f"new connection, {name}:", EVERY,
+               {"concurrency": 1, "warmup": 10, "new_connections": True, "resume": resume}, sizes)
+
+
 def per_request(args, say):
-    """Instructions in user space per small GET over TLS."""
+    """Instructions in user space per small GET over TLS, on warm and on new connections."""
     need_valgrind()
-    few, many = (100, 300) if args.smoke else (2_000, 6_000)
     nginx = Nginx(args.origin_cpu)
     found = {}
     every = clients.all_clients(args.build)
     try:
-        for proto, concurrency, names in KINDS:
+        for title, names, work, (few, many) in instruction_cases(args.smoke):
             for name in names:
                 client = every[name]
-                case = f"{proto} c={concurrency} {name}"
+                case = f"{title} {name}"
                 if name not in args.clients or not client.is_there() or args.case not in case:
                     continue
                 say(f"instructions: {case}")
 
-                def command(count, client=client, proto=proto, concurrency=concurrency):
-                    program = client.h2_command if proto == "h2" else client.command
+                def command(count, client=client, work=work):
+                    program = client.h2_command if work.get("proto") == "h2" else client.command
                     return program + client.arguments(
-                        {"url": nginx.url(), "ca": nginx.ca, "proto": proto,
-                         "concurrency": concurrency, "requests": count})
+                        {"url": nginx.url(), "ca": nginx.ca, "requests": count, **work})
                 found[case] = per_unit(command, few, many)
     finally:
         nginx.stop()
