@@ -2,6 +2,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <exception>
+#include <new>
 #include <stop_token>
 #include <string>
 #include <unordered_map>
@@ -55,12 +56,13 @@ public:
             box_->deliver(number, make_failed_result(name, "too many lookups are under way"));
             return;
         }
-        job& one = jobs_.try_emplace(number, executor_).first->second;
-        one.patience.expires_after(patience_);
-        one.patience.async_wait([weak = weak_from_this(), number, name](boost::system::error_code) {
-            if (const auto self = weak.lock()) self->give_up(number, name);
-        });
-        call(number, name, one.stop.get_token());
+        try {
+            begin_job(number, name);
+        } catch (const std::bad_alloc&) {
+            jobs_.erase(number);
+            box_->forget(number);  // which keeps the executor running
+            throw;
+        }
     }
 
     void close() {
@@ -76,6 +78,14 @@ private:
         asio::steady_timer patience;
     };
 
+    void begin_job(std::uint64_t number, const std::string& name) {
+        job& one = jobs_.try_emplace(number, executor_).first->second;
+        one.patience.expires_after(patience_);
+        one.patience.async_wait([weak = weak_from_this(), number, name](boost::system::error_code) {
+            if (const auto self = weak.lock()) self->give_up(number, name);
+        });
+        call(number, name, one.stop.get_token());
+    }
     void call(std::uint64_t number, const std::string& name, std::stop_token stop) {
         const auto done = [box = box_, number](name_result result) {
             box->deliver(number, std::move(result));

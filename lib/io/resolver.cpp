@@ -92,7 +92,6 @@ private:
     [[nodiscard]] const fixed_answer* find_override(const std::string& name,
                                                     std::uint16_t port) const;
     bool answer_stale(const std::string& name, std::uint64_t ticket);
-    void begin_flight(const std::string& name);
     void on_late(const std::string& name);
     void on_answer(const std::string& name, const name_answer& answer);
     void post_answer(std::uint64_t ticket, name_answer answer);
@@ -119,6 +118,8 @@ private:
         base::time_point began{};
         bool is_late = false;
     };
+    void begin_flight(const std::string& name);
+    void begin_lookup(const std::string& name, query& flight);
     std::unordered_map<std::string, query> flights_;
     std::unordered_map<std::string, base::time_point> rests_;  // No lookup until then.
 };
@@ -220,10 +221,20 @@ void resolver_state::begin_flight(const std::string& name) {
     const auto now = steady_clock::now();
     if (!is_new && now - at->second.began < lost_after) return;
     at->second.began = now;
+    try {
+        begin_lookup(name, at->second);
+    } catch (const std::bad_alloc&) {
+        const auto left = flights_.find(name);
+        if (left != flights_.end()) left->second.began = {};  // as one that is lost
+        throw;
+    }
+}
+
+void resolver_state::begin_lookup(const std::string& name, query& flight) {
     const std::weak_ptr<resolver_state> weak = weak_from_this();
     if (cache_.find_stale(steady_clock::now(), name, stale_if_error_) != nullptr) {
-        at->second.timer.expires_after(late_after);
-        at->second.timer.async_wait([weak, name](const boost::system::error_code& cancelled) {
+        flight.timer.expires_after(late_after);
+        flight.timer.async_wait([weak, name](const boost::system::error_code& cancelled) {
             if (cancelled) return;
             if (const auto self = weak.lock()) self->on_late(name);
         });

@@ -4,6 +4,7 @@
 // has numbers and names only.
 
 #include <memory>
+#include <new>
 #include <utility>
 
 #include "io/answer_box.hpp"
@@ -29,9 +30,14 @@ public:
                                                      "too many lookups are under way"));
             return;
         }
-        pool_->ask(name, [box = box_, number](const name_answer& answer) {
-            box->deliver(number, answer);
-        });
+        try {
+            pool_->ask(name, [box = box_, number](const name_answer& answer) {
+                box->deliver(number, answer);
+            });
+        } catch (const std::bad_alloc&) {
+            box_->forget(number);  // which keeps the executor running
+            throw;
+        }
     }
 
 private:

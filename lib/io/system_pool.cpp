@@ -69,18 +69,9 @@ public:
     desk(std::uint32_t threads, asker ask) : ask_(std::move(ask)), limit_(threads) {}
 
     void push(const std::string& name, deliver_type deliver) {
-        const std::lock_guard lock(mutex_);
-        const auto place = wanted_.try_emplace(name).first;
-        const bool is_first = place->second.empty();  // else a thread has it, or will
-        try {
-            place->second.push_back(std::move(deliver));
-            if (is_first) queue_.push_back(name);
-        } catch (const std::bad_alloc&) {
-            if (is_first) wanted_.erase(place);
-            throw;
+        if (const deliver_type left = take_in(name, std::move(deliver))) {
+            left(make_failed_answer(errc::name_failed, name, "no thread can be started to ask"));
         }
-        if (queue_.size() > idle_ && threads_.size() < limit_) add_thread();
-        changed_.notify_one();
     }
 
     void shut() {
@@ -108,6 +99,29 @@ private:
         bool is_busy = false;
     };
 
+    // What it gives back nobody would ever call.
+    deliver_type take_in(const std::string& name, deliver_type deliver) {
+        const std::lock_guard lock(mutex_);
+        const auto place = wanted_.try_emplace(name).first;
+        const bool is_first = place->second.empty();  // else a thread has it, or will
+        try {
+            place->second.push_back(std::move(deliver));
+            if (is_first) queue_.push_back(name);
+        } catch (const std::bad_alloc&) {
+            if (is_first) wanted_.erase(place);
+            throw;
+        }
+        if (queue_.size() > idle_ && threads_.size() < limit_) add_thread();
+        if (threads_.empty()) {  // then nothing else is wanted either
+            deliver_type back = std::move(place->second.back());
+            wanted_.clear();
+            queue_.clear();
+            return back;
+        }
+        changed_.notify_one();
+        return {};
+    }
+
     void add_thread() {
         const std::size_t index = threads_.size();
         try {
@@ -115,7 +129,7 @@ private:
             threads_.back().thread =
                 std::thread([self = shared_from_this(), index] { self->run(index); });
         } catch (const std::exception&) {  // no thread, or no memory
-            // Those that are there do the work, or the next call tries again.
+            // Those that are there do the work.
             if (threads_.size() > index) threads_.pop_back();
         }
     }

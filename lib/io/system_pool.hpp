@@ -30,8 +30,8 @@ public:
     system_pool(const system_pool&) = delete;
     system_pool& operator=(const system_pool&) = delete;
 
-    /// Calls `deliver` on a thread of the pool, once, unless the pool is destroyed before. From any
-    /// thread.
+    /// Calls `deliver` on a thread of the pool, once, unless the pool is destroyed before; here and
+    /// with a failure if there is no thread and none can be started. From any thread.
     void ask(const std::string& name, std::function<void(const name_answer&)> deliver);
 
 private:

@@ -93,7 +93,7 @@ protected:
         what.url = origin_->url("/" + coding);
         // Where nothing else asks for memory, the resolver does.
         if (GetParam() == wire::plain) {
-            what.url = "http://some.test:" + std::to_string(origin_->port()) + "/" + coding;
+            what.url = "http://" + host_ + ":" + std::to_string(origin_->port()) + "/" + coding;
         }
         return what;
     }
@@ -127,6 +127,7 @@ protected:
     }
 
     name_server names_;
+    std::string host_ = "some.test";  // of plaintext requests
     std::optional<testing::origin> origin_;
     std::string text_;
 };

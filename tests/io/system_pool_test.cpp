@@ -131,5 +131,16 @@ TEST(SystemPoolTest, IsDestroyedWithIdleThreadsOrNone) {
     EXPECT_EQ(unused.names->asked("a"), 0U);
 }
 
+// As where no thread can be started.
+TEST(SystemPoolTest, WithoutAThreadTheAnswerIsAFailure) {
+    system_pool pool(0);
+    for (int i = 0; i < 2; ++i) {
+        name_answer got;
+        pool.ask("a.test", [&](const name_answer& answer) { got = answer; });
+        EXPECT_EQ(got.error, errc::name_failed);
+        EXPECT_EQ(got.detail, "'a.test': no thread can be started to ask.");
+    }
+}
+
 }  // namespace
 }  // namespace hearth::io
