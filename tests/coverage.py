@@ -102,7 +102,7 @@ def main():
                 untaken = sorted(n for n, each in here.items() if not all(each) and one.lines[n])
                 if unrun or untaken:
                     print(f"{path}: not run {unrun}; a branch not taken {untaken}")
-        if not lines:  # no suite that was named links it
+        if not branches:  # no suite that was named links it, or a header of it alone
             continue
         line_share, branch_share = 100 * lines_run / lines, 100 * taken / branches
         print(f"lib/{layer}: {lines_run} of {lines} lines ({line_share:.1f} %), "
