@@ -41,6 +41,8 @@ constexpr milliseconds resolution_delay{50};
 /// `timeouts.name` (5 s by default), as the usual 5 s would.
 constexpr milliseconds first_try{1000};
 constexpr int tries = 3;
+/// How often a socket is looked at that cannot be watched.
+constexpr milliseconds blind_pause{20};
 
 // ares_library_init is not thread-safe; the initialisation of a static is, and happens once.
 int library_status() {
@@ -132,6 +134,8 @@ private:
     void on_ready(const std::shared_ptr<watched_socket>& socket, bool is_read,
                   const boost::system::error_code& error);
     void arm_timer();
+    [[nodiscard]] bool is_blind() const;
+    void look_at_unwatched();
     /// After each call of c-ares, whose callbacks may not throw.
     void check_memory() {
         if (std::exchange(lacked_memory_, false)) throw std::bad_alloc();
@@ -248,7 +252,7 @@ void channel::watch(ares_socket_t number, bool wants_read, bool wants_write) {
             watched_socket{asio::posix::stream_descriptor(executor_), number});
         sockets_.emplace(number, socket);
         boost::system::error_code error;
-        // On failure the socket goes unwatched and its query ends by c-ares's timeout.
+        // On failure it is looked at from time to time: c-ares uses it for later queries, too.
         (void)socket->descriptor.assign(number, error);
     }
     socket->wants_read = wants_read;
@@ -300,13 +304,38 @@ void channel::arm_timer() {
         timer_.cancel();
         return;
     }
-    timer_.expires_after(seconds(until.tv_sec) + std::chrono::microseconds(until.tv_usec));
+    const std::chrono::microseconds left =
+        seconds(until.tv_sec) + std::chrono::microseconds(until.tv_usec);
+    timer_.expires_after(is_blind() ? std::min<std::chrono::microseconds>(left, blind_pause)
+                                    : left);
     timer_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
         if (error || self->is_closed_) return;
+        self->look_at_unwatched();
         ares_process_fd(self->handle_, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
         self->check_memory();
         self->arm_timer();
     });
+}
+
+bool channel::is_blind() const {
+    return std::any_of(sockets_.begin(), sockets_.end(),
+                       [](const auto& one) { return !one.second->descriptor.is_open(); });
+}
+
+void channel::look_at_unwatched() {
+    if (!is_blind()) return;
+    std::vector<ares_socket_t> unwatched;
+    for (const auto& [number, socket] : sockets_) {
+        boost::system::error_code error;
+        if (!socket->descriptor.is_open()) (void)socket->descriptor.assign(number, error);
+        if (socket->descriptor.is_open()) {
+            arm(socket);
+        } else {
+            unwatched.push_back(number);
+        }
+    }
+    // They do not block.
+    for (const ares_socket_t number : unwatched) ares_process_fd(handle_, number, number);
 }
 
 void channel::on_addresses(void* raw, int status, int, ares_addrinfo* result) {

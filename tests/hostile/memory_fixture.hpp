@@ -4,17 +4,15 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstdlib>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "hearth/testing/origin.hpp"
 #include "hostile/memory_faults.hpp"
+#include "hostile/name_server.hpp"
 #include "support/awaited.hpp"
-#include "support/dns_server.hpp"
 #include "support/encoded.hpp"
 
 namespace hearth::hostile {
@@ -44,29 +42,6 @@ inline config config_for(const testing::origin& origin, const std::string& names
     const char* const wanted = std::getenv("HEARTH_MEMORY_STRIDE");
     return wanted == nullptr ? usual : std::strtoull(wanted, nullptr, 10);
 }
-
-/// A name server that knows "some.test".
-class name_server {
-public:
-    name_server() {
-        server_.script("some.test", support::dns_server::type_a, {.addresses = {"127.0.0.1"}});
-        server_.script("some.test", support::dns_server::type_aaaa, {});
-        thread_ = std::thread([this] { context_.run(); });
-    }
-    ~name_server() {
-        context_.stop();
-        thread_.join();
-    }
-    name_server(const name_server&) = delete;
-    name_server& operator=(const name_server&) = delete;
-
-    [[nodiscard]] std::string address() const { return server_.address(); }
-
-private:
-    boost::asio::io_context context_;
-    support::dns_server server_{context_};
-    std::thread thread_;
-};
 
 class HostileMemoryTest : public ::testing::TestWithParam<wire> {
 protected:

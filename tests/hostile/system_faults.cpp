@@ -10,6 +10,7 @@
 #include <ctime>
 #include <map>
 #include <mutex>
+#include <utility>
 
 // Not from their headers, which may define them inline themselves.
 struct sockaddr;
@@ -21,6 +22,8 @@ namespace {
 constexpr std::size_t kinds = static_cast<std::size_t>(system_call::count_);
 constexpr int option_level_socket = 1;  // SOL_SOCKET on Linux
 constexpr int option_error = 4;         // SO_ERROR
+constexpr int option_type = 3;          // SO_TYPE
+constexpr int type_datagram = 2;        // SOCK_DGRAM
 
 thread_local bool is_afflicted = false;
 
@@ -31,6 +34,8 @@ struct state {
     std::uint64_t transfers = 0;
     std::int64_t leapt = 0;    // seconds
     bool was_refused = false;  // the transfer before this one was made to be repeated
+    std::uint64_t events = 0;
+    std::map<int, bool> was_delayed;  // by set: an event of its last wait was
     struct watch {
         int set;
         epoll_event event;
@@ -75,6 +80,34 @@ void raise_edges(state& now, int descriptor) {
     errno = error;
 }
 
+/// Takes away what comes later, and turns the order of the rest around.
+int delay_events(state& now, int set, epoll_event* events, int count) {
+    if (now.plan.delays_every == 0 || count <= 0) return count;
+    const bool may_delay = !std::exchange(now.was_delayed[set], false);
+    int left = 0;
+    for (int i = 0; i < count; ++i) {
+        const auto at = std::find_if(now.watched.begin(), now.watched.end(), [&](const auto& one) {
+            return one.second.set == set && one.second.event.data.u64 == events[i].data.u64;
+        });
+        if (may_delay && at != now.watched.end() && ++now.events % now.plan.delays_every == 0) {
+            raise_edges(now, at->first);
+            now.was_delayed[set] = true;
+        } else {
+            events[left++] = events[i];
+        }
+    }
+    std::reverse(events, events + left);
+    return left;
+}
+
+bool is_datagram(int descriptor) {
+    int type = 0;
+    socket_size size = sizeof type;
+    static auto* const next = real<int(int, int, int, void*, socket_size*)>("getsockopt");
+    return next(descriptor, option_level_socket, option_type, &type, &size) == 0 &&
+           type == type_datagram;
+}
+
 /// How a recv or send goes: an error, or at most so many octets.
 struct transfer {
     int error = 0;
@@ -87,6 +120,7 @@ transfer plan_transfer(system_call call, int descriptor, std::size_t size) {
     if (const int error = fault_of(now, call)) return {error, 0};
     const fault_plan& plan = now.plan;
     ++now.transfers;
+    if (is_datagram(descriptor)) return {0, size};  // a name server's; they are not hard
     if (!now.was_refused && call != system_call::splice_out) {
         const auto is_due = [&](std::uint32_t every) {
             return every != 0 && now.transfers % every == 0;
@@ -121,6 +155,9 @@ void set_faults(const fault_plan& plan) {
     now.made = {};
     now.transfers = 0;
     now.was_refused = false;
+    now.events = 0;
+    now.was_delayed.clear();
+    now.watched.clear();
     now.doomed.clear();
     now.leapt = 0;
 }
@@ -192,12 +229,35 @@ int getsockopt(int descriptor, int level, int name, void* value, socket_size* si
 }
 
 int epoll_ctl(int set, int operation, int descriptor, epoll_event* event) noexcept {
-    if (is_afflicted && operation == EPOLL_CTL_ADD) {
+    if (is_afflicted && operation != EPOLL_CTL_DEL) {
         const std::lock_guard lock(shared().mutex);
-        if (const int error = fault_of(shared(), system_call::epoll_add)) return failed(error);
+        if (operation == EPOLL_CTL_ADD) {
+            if (const int error = fault_of(shared(), system_call::epoll_add)) return failed(error);
+            std::erase_if(shared().watched, [&](const auto& one) {  // of one that was closed
+                return one.second.set == set && one.second.event.data.u64 == event->data.u64;
+            });
+        }
         shared().watched[descriptor] = {set, *event};
     }
     return real_epoll_ctl()(set, operation, descriptor, event);
+}
+
+int epoll_wait(int set, epoll_event* events, int most, int patience) {
+    static auto* const next = real<int(int, epoll_event*, int, int)>("epoll_wait");
+    const int count = next(set, events, most, patience);
+    if (!is_afflicted) return count;
+    const std::lock_guard lock(shared().mutex);
+    return delay_events(shared(), set, events, count);
+}
+
+// The resolver's datagrams.
+ssize_t recvfrom(int descriptor, void* octets, std::size_t size, int flags, sockaddr* from,
+                 socket_size* from_size) {
+    using recvfrom_function = ssize_t(int, void*, std::size_t, int, sockaddr*, socket_size*);
+    static auto* const next = real<recvfrom_function>("recvfrom");
+    const transfer how = plan_transfer(system_call::recv, descriptor, size);
+    if (how.error != 0) return failed(how.error);
+    return next(descriptor, octets, size, flags, from, from_size);
 }
 
 ssize_t recv(int descriptor, void* octets, std::size_t size, int flags) {

@@ -39,6 +39,8 @@ struct fault_plan {
     std::size_t most_sent = 0;           ///< Octets of a send.
     std::uint32_t blocks_every = 0;      ///< EAGAIN before every so many recv and send; 0 = never.
     std::uint32_t interrupts_every = 0;  ///< EINTR likewise.
+    /// Every so many events of readiness come one wait later, the others in reverse order; 0 = no.
+    std::uint32_t delays_every = 0;
 };
 
 /// What the afflicted threads of this process suffer from now on; counts begin at 0.
