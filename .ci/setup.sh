@@ -80,7 +80,7 @@ hearth_configure() {
     fi
     if [ -f "$dir/meson-private/coredata.dat" ]; then rm -rf "$dir"; fi
     say "configuring $dir"
-    meson setup "$dir" "$hearth_root" "$@"
+    meson setup "$dir" "$hearth_root" ${HEARTH_TEST_BLOCKS:+-Dtest_blocks=true} "$@"
 }
 
 # By clang, with AddressSanitizer and UBSan: for the fuzz targets, and for tests under these.

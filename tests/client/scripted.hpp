@@ -6,6 +6,7 @@
 
 #include <numeric>
 #include <string>
+#include <utility>
 
 #include "hearth/hearth.hpp"
 #include "hearth/testing/testing.hpp"
@@ -52,6 +53,18 @@ namespace hearth::support {
     what.url = std::move(url);
     what.body = std::move(content);
     return what;
+}
+
+struct failed_call {
+    boost::system::error_code error;
+    response result;
+};
+
+/// A call that is expected to fail.
+[[nodiscard]] inline failed_call fail(client& subject, request what) {
+    failed_call call;
+    call.result = subject.send(std::move(what), call.error);
+    return call;
 }
 
 [[nodiscard]] inline origin origin_of(const std::string& url) { return origin::parse(url).value(); }

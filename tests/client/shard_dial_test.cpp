@@ -35,17 +35,6 @@ std::uint16_t closed_port() {
     return gone.port();
 }
 
-struct failed_call {
-    error_code error;
-    response result;
-};
-
-failed_call fail(client& subject, request what) {
-    failed_call call;
-    call.result = subject.send(std::move(what), call.error);
-    return call;
-}
-
 TEST(ShardDialTest, RefusedConnectNamesAddressAndCause) {
     client subject(one_thread());
     const std::uint16_t port = closed_port();

@@ -222,17 +222,6 @@ TEST(ShardExchangeTest, DeadIdleConnectionIsNoticedBeforeItIsUsed) {
 
 // Time.
 
-struct failed_call {
-    error_code error;
-    response result;
-};
-
-failed_call fail(client& subject, request what) {
-    failed_call call;
-    call.result = subject.send(std::move(what), call.error);
-    return call;
-}
-
 TEST(ShardExchangeTest, DeadlineInThePast) {
     testing::origin origin(plaintext());
     client subject(one_thread());

@@ -36,7 +36,7 @@ private:
     std::size_t left_ = 3;
 };
 
-config repeating() {
+config repeating_busy() {
     config values = one_thread();
     values.retry.statuses = {503};
     return values;
@@ -64,7 +64,7 @@ struct ShardMemoryTest : ::testing::Test {
 };
 
 TEST_F(ShardMemoryTest, EachCallUnderWayIsToldOnceAndTheNextIsServed) {
-    client subject(repeating());
+    client subject(repeating_busy());
     std::vector<support::awaited_response> others;
     for (int i = 0; i < 3; ++i) {
         others.push_back(support::begin_send(subject, get(origin.url("/d/30000"))));
@@ -91,7 +91,7 @@ TEST_F(ShardMemoryTest, EachCallUnderWayIsToldOnceAndTheNextIsServed) {
 }
 
 TEST_F(ShardMemoryTest, StreamsEndAndTheirHandlesStayValid) {
-    client subject(repeating());
+    client subject(repeating_busy());
     exchange with = support::open(subject, get(origin.url("/d/30000")));
     const support::awaited_head head = support::read_head(with);
     char room = 0;
@@ -120,7 +120,7 @@ TEST(ShardMemoryDeathTest, AHandlersOwnExceptionEndsTheProcess) {
 }
 
 TEST_F(ShardMemoryTest, ADrainEnds) {
-    client subject(repeating());
+    client subject(repeating_busy());
     const auto late = support::begin_send(subject, get(origin.url("/d/30000")));
     const auto failed = support::begin_send(subject, poor());
     subject.drain();
@@ -131,7 +131,7 @@ TEST_F(ShardMemoryTest, ADrainEnds) {
 }
 
 TEST_F(ShardMemoryTest, LeasesGoBackToTheOtherThreads) {
-    config values = repeating();
+    config values = repeating_busy();
     values.io.threads = 2;
     values.pool.max_connections = 1;
     values.pool.max_connections_per_origin = 1;
@@ -146,7 +146,7 @@ TEST_F(ShardMemoryTest, LeasesGoBackToTheOtherThreads) {
 
 TEST_F(ShardMemoryTest, OnAnExecutorOfTheCallersToo) {
     boost::asio::io_context context;
-    client subject(context.get_executor(), repeating());
+    client subject(context.get_executor(), repeating_busy());
     const auto failed = support::begin_send(subject, poor());
     const auto other = support::begin_send(subject, get(origin.url("/d/30000")));
     ASSERT_TRUE(support::eventually([&] {
