@@ -28,19 +28,6 @@ constexpr std::uint64_t allowed_growth = 48ULL << 20;
 #endif
 constexpr std::size_t period = 251;
 
-request get(std::string url) {
-    request what;
-    what.url = std::move(url);
-    return what;
-}
-
-request post(std::string url, body content) {
-    request what = get(std::move(url));
-    what.method = method::post;
-    what.body = std::move(content);
-    return what;
-}
-
 /// The pattern from any offset, as long as one piece may be.
 class pattern {
 public:

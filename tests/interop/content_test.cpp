@@ -21,19 +21,6 @@ using namespace hearth::support;
 using namespace std::string_literals;
 using boost::system::error_code;
 
-request get(std::string url) {
-    request what;
-    what.url = std::move(url);
-    return what;
-}
-
-request post(std::string url, std::string content) {
-    request what = get(std::move(url));
-    what.method = method::post;
-    what.body = std::move(content);
-    return what;
-}
-
 std::string sha256(std::string_view octets) {
     std::array<unsigned char, 32> digest{};
     unsigned size = 0;

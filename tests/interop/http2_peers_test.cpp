@@ -24,12 +24,6 @@ config http2_config() {
     return values;
 }
 
-request get(std::string url) {
-    request what;
-    what.url = std::move(url);
-    return what;
-}
-
 std::uint64_t lost(const origin_stats& total) {
     return total.closed_by_reason[static_cast<std::size_t>(close_reason::peer)] +
            total.closed_by_reason[static_cast<std::size_t>(close_reason::peer_error)];

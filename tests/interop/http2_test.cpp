@@ -23,12 +23,6 @@ config http2_config_of(std::uint32_t threads = 2) {
     return values;
 }
 
-request get(std::string url) {
-    request what;
-    what.url = std::move(url);
-    return what;
-}
-
 /// `count` calls, at most `at_once` of them in flight; tells how many failed.
 template <class Make, class Done>
 void send_many(client& subject, int count, int at_once, Make make, Done done) {

@@ -74,12 +74,6 @@ private:
     std::chrono::microseconds step_{};
 };
 
-request get(std::string url) {
-    request what;
-    what.url = std::move(url);
-    return what;
-}
-
 TEST(InteropKeepAliveTest, GetNeverFailsWhenNginxEndsIdleConnections) {
     const nginx_server server({.keepalive = "5ms"});
     for (const bool tls : {false, true}) {

@@ -18,19 +18,6 @@ using namespace std::chrono_literals;
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-request get(std::string url) {
-    request what;
-    what.url = std::move(url);
-    return what;
-}
-
-request post(std::string url, body content) {
-    request what = get(std::move(url));
-    what.method = method::post;
-    what.body = std::move(content);
-    return what;
-}
-
 TEST(InteropMessagesTest, SizedAndChunkedBodies) {
     const go_server server;
     const haproxy_server proxy(server.plain_port);

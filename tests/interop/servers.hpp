@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hearth/hearth.hpp"
@@ -12,6 +13,19 @@
 #include "support/server_process.hpp"
 
 namespace hearth::interop {
+
+[[nodiscard]] inline request get(std::string url) {
+    request what;
+    what.url = std::move(url);
+    return what;
+}
+
+[[nodiscard]] inline request post(std::string url, body content) {
+    request what = get(std::move(url));
+    what.method = method::post;
+    what.body = std::move(content);
+    return what;
+}
 
 /// The authority of all servers of this run, and what trusts it.
 [[nodiscard]] const testing::certificate_authority& authority();

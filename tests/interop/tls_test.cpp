@@ -9,12 +9,6 @@ namespace {
 
 using boost::system::error_code;
 
-request get(std::string url) {
-    request what;
-    what.url = std::move(url);
-    return what;
-}
-
 struct tls_case {
     tls_version version;
     testing::key_type key;
