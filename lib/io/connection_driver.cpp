@@ -12,14 +12,9 @@
 #include "io/file_send.hpp"
 
 namespace hearth::io {
-namespace {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
-
-error_code last_error() { return {errno, boost::system::system_category()}; }
-
-}  // namespace
 
 connection_driver::connection_driver(std::shared_ptr<readiness_set> sockets,
                                      std::shared_ptr<driver_listener> listener,

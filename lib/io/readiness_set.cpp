@@ -2,17 +2,15 @@
 
 #include <unistd.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "base/assert.hpp"
+#include "io/socket_setup.hpp"
 
 namespace hearth::io {
 namespace {
 
 using boost::system::error_code;
-
-error_code last_error() { return {errno, boost::system::system_category()}; }
 
 // Writability costs no wake-ups here: a socket reports it only after it has refused octets.
 constexpr std::uint32_t all_edges = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET;

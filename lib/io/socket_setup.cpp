@@ -14,8 +14,6 @@ namespace {
 
 using boost::system::error_code;
 
-error_code last_error() { return {errno, boost::system::system_category()}; }
-
 int family_of(const endpoint& peer) { return peer.data()->sa_family; }
 
 void set_option(int descriptor, int level, int name, int value) {
@@ -77,6 +75,8 @@ error_code call_hook(int descriptor, const endpoint& peer, const socket_settings
 }
 
 }  // namespace
+
+error_code last_error() { return {errno, boost::system::system_category()}; }
 
 owned_descriptor::~owned_descriptor() {
     if (value_ >= 0) ::close(value_);

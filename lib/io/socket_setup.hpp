@@ -32,6 +32,9 @@ struct socket_settings {
     std::function<boost::system::error_code(int descriptor, std::string_view peer)> before_connect;
 };
 
+/// What errno says.
+[[nodiscard]] boost::system::error_code last_error();
+
 /// A descriptor until it is released.
 class owned_descriptor {
 public:

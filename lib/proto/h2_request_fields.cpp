@@ -13,7 +13,6 @@ namespace {
 
 using refusal = std::optional<request_error>;
 
-constexpr std::size_t octets_beside_a_field = 32;  // RFC 9113 6.5.2
 constexpr std::size_t guessable_cookie = 20;       // RFC 7541 7.1.3 leaves the length to us
 
 refusal refuse(errc code, std::string detail) { return request_error{code, std::move(detail)}; }

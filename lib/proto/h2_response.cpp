@@ -8,7 +8,6 @@
 namespace hearth::proto {
 namespace {
 
-constexpr std::uint64_t octets_beside_a_field = 32;  // RFC 9113 6.5.2
 
 /// RFC 9113 8.2.1, and RFC 9110 5.1: a token without upper-case letters.
 bool is_field_name(std::string_view name) {

@@ -5,11 +5,16 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 namespace hearth::proto {
+
+/// What a field counts for in a list of fields, beside the octets of its name and value (RFC 9113
+/// 6.5.2).
+inline constexpr std::size_t octets_beside_a_field = 32;
 
 namespace detail {
 

@@ -9,7 +9,7 @@ namespace testing::internal {
 namespace {
 
 // Output queued before nghttp2 is asked for more.
-constexpr std::size_t max_queued_bytes = std::size_t{128} << 10U;
+constexpr std::size_t max_queued_frame_bytes = std::size_t{128} << 10U;
 
 struct option_deleter {
     void operator()(nghttp2_option* p) const { nghttp2_option_del(p); }
@@ -202,7 +202,7 @@ void http2_session::flush() {
     do {
         write_frames();
         run_waiting();
-    } while (!has_room_.empty() && connection_.queued_bytes() < max_queued_bytes);
+    } while (!has_room_.empty() && connection_.queued_bytes() < max_queued_frame_bytes);
     const bool is_over = nghttp2_session_want_read(session_.get()) == 0 &&
                          nghttp2_session_want_write(session_.get()) == 0;
     if (ends_) {
@@ -217,7 +217,7 @@ void http2_session::flush() {
 
 void http2_session::write_frames() {
     is_busy_ = true;
-    while (connection_.queued_bytes() < max_queued_bytes && !ends_) {
+    while (connection_.queued_bytes() < max_queued_frame_bytes && !ends_) {
         const std::uint8_t* octets = nullptr;
         const ssize_t size = nghttp2_session_mem_send(session_.get(), &octets);
         if (size > 0) {
@@ -228,7 +228,7 @@ void http2_session::write_frames() {
         break;
     }
     is_busy_ = false;
-    if (connection_.queued_bytes() >= max_queued_bytes) connection_.want_room();
+    if (connection_.queued_bytes() >= max_queued_frame_bytes) connection_.want_room();
 }
 
 void http2_session::run_waiting() {
