@@ -13,7 +13,7 @@ namespace {
 
 using refusal = std::optional<request_error>;
 
-constexpr std::size_t guessable_cookie = 20;       // RFC 7541 7.1.3 leaves the length to us
+constexpr std::size_t guessable_cookie = 20;  // RFC 7541 7.1.3 leaves the length to us
 
 refusal refuse(errc code, std::string detail) { return request_error{code, std::move(detail)}; }
 

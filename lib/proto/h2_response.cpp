@@ -8,7 +8,6 @@
 namespace hearth::proto {
 namespace {
 
-
 /// RFC 9113 8.2.1, and RFC 9110 5.1: a token without upper-case letters.
 bool is_field_name(std::string_view name) {
     for (const char c : name) {
