@@ -13,6 +13,7 @@
 #include "client/config_check.hpp"
 #include "client/handshake_workers.hpp"
 #include "client/shard_turn.hpp"
+#include "io/edge_wait.hpp"
 #include "io/system_pool.hpp"
 
 namespace hearth::detail {
@@ -84,6 +85,7 @@ client_state::client_state(config settings) {
     std::vector<std::shared_ptr<void>> keepers;
     for (std::uint32_t i = 0; i < thread_count(*values_); ++i) {
         contexts.push_back(std::make_shared<asio::io_context>(1));
+        io::join_waits(*contexts.back());
         keepers.push_back(contexts.back());
         executors.emplace_back(contexts.back()->get_executor());
     }

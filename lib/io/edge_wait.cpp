@@ -1,6 +1,10 @@
 #include "io/edge_wait.hpp"
 
+#include <array>
 #include <boost/asio/detail/config.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -18,7 +22,6 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution_context.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/query.hpp>
 #else
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
@@ -29,22 +32,141 @@ namespace hearth::io {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
+namespace {
+
+using event_array = std::array<epoll_event, edge_wait::batch_size>;
+
+std::size_t take_from(int set, event_array& into, int milliseconds) {
+    const int count = ::epoll_wait(set, into.data(), static_cast<int>(into.size()), milliseconds);
+    return count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
+}  // namespace
+
 #ifdef HEARTH_EDGES_BY_REACTOR
+
+namespace {
+
+using asio::detail::epoll_reactor;
+using asio::detail::scheduler;
+using asio_operation = asio::detail::operation;
+
+// What a reactor waits in and what tells it of timers are private to it. An explicit instantiation
+// may name them.
+int wait_descriptor_of(epoll_reactor& reactor);
+int timer_descriptor_of(epoll_reactor& reactor);
+template <int epoll_reactor::*Wait, int epoll_reactor::*Timer>
+struct reactor_inside {
+    friend int wait_descriptor_of(epoll_reactor& reactor) { return reactor.*Wait; }
+    friend int timer_descriptor_of(epoll_reactor& reactor) { return reactor.*Timer; }
+};
+template struct reactor_inside<&epoll_reactor::epoll_fd_, &epoll_reactor::timer_fd_>;
+
+/// Asio's reactor, which waits in a set of sockets while somebody waits for that.
+class joint_reactor final : public epoll_reactor {
+public:
+    explicit joint_reactor(asio::execution_context& context)
+        : epoll_reactor(context), work_(asio::use_service<scheduler>(context)) {}
+
+    /// False: the set is to be registered, as with any other reactor.
+    bool join(int set) {
+        // Without its descriptor timers bound the wait, which would be Asio's own.
+        if (set_ >= 0 || timer_descriptor_of(*this) < 0) return false;
+        epoll_event event{};
+        event.events = EPOLLIN;
+        event.data.u64 = own_key;
+        if (::epoll_ctl(set, EPOLL_CTL_ADD, wait_descriptor_of(*this), &event) != 0) return false;
+        set_ = set;
+        return true;
+    }
+    void leave() {
+        set_ = -1;
+        found_ = 0;
+    }
+
+    /// The operation is completed when sockets are ready; it counts as work until then.
+    void wait(asio_operation* operation) {
+        waiting_ = operation;
+        work_.work_started();
+    }
+    [[nodiscard]] bool is_waiting() const { return waiting_ != nullptr; }
+    void end_wait() { work_.post_deferred_completion(std::exchange(waiting_, nullptr)); }
+
+    edge_wait::batch take() {
+        if (found_ == 0) found_ = take_from(set_, events_, 0);
+        const std::size_t found = std::exchange(found_, 0);
+        return {std::span(events_).first(without_own(found)), found == events_.size()};
+    }
+
+    void run(long microseconds, asio::detail::op_queue<asio_operation>& ready) override {
+        if (waiting_ == nullptr) {
+            epoll_reactor::run(microseconds, ready);
+            return;
+        }
+        const int milliseconds = microseconds > 0 ? static_cast<int>((microseconds - 1) / 1000 + 1)
+                                                  : static_cast<int>(microseconds);
+        found_ = take_from(set_, events_, milliseconds);
+        const bool is_own = without_own(found_) != found_;
+        if (found_ != (is_own ? 1U : 0U)) {
+            ready.push(std::exchange(waiting_, nullptr));
+        } else {
+            found_ = 0;
+        }
+        if (is_own) epoll_reactor::run(0, ready);
+    }
+
+    void shutdown() override {
+        if (waiting_ != nullptr) std::exchange(waiting_, nullptr)->destroy();
+        epoll_reactor::shutdown();
+    }
+
+private:
+    static constexpr std::uint64_t own_key = std::numeric_limits<std::uint64_t>::max();
+
+    /// How many of the events are left when that of Asio, if there is one, is moved behind them.
+    std::size_t without_own(std::size_t count) {
+        for (std::size_t i = 0; i != count; ++i) {
+            if (events_[i].data.u64 != own_key) continue;
+            std::swap(events_[i], events_[count - 1]);
+            return count - 1;
+        }
+        return count;
+    }
+
+    scheduler& work_;
+    int set_ = -1;
+    asio_operation* waiting_ = nullptr;
+    event_array events_{};
+    std::size_t found_ = 0;  // events of the last wait, until they are taken
+};
+
+}  // namespace
+
+void join_waits(asio::io_context& context) {
+    auto reactor = std::make_unique<joint_reactor>(context);
+    asio::add_service<epoll_reactor>(context, reactor.get());
+    (void)reactor.release();
+}
 
 class edge_wait::implementation {
 public:
     explicit implementation(const asio::any_io_executor& executor)
         : executor_(executor),
           is_plain_(executor_.target<asio::io_context::executor_type>() != nullptr),
-          reactor_(asio::use_service<asio::detail::epoll_reactor>(
-              asio::query(executor_, asio::execution::context))) {
+          reactor_(
+              asio::use_service<epoll_reactor>(asio::query(executor_, asio::execution::context))) {
         reactor_.init_task();
     }
     ~implementation() {
         if (pending_ != nullptr) pending_->leave();
         if (descriptor_ < 0) return;
-        reactor_.deregister_descriptor(descriptor_, registration_, true);
-        reactor_.cleanup_descriptor_data(registration_);
+        if (joint_ != nullptr) {
+            cancel();
+            joint_->leave();
+        } else {
+            reactor_.deregister_descriptor(descriptor_, registration_, true);
+            reactor_.cleanup_descriptor_data(registration_);
+        }
         ::close(descriptor_);
     }
     implementation(const implementation&) = delete;
@@ -55,7 +177,15 @@ public:
     error_code open(int descriptor) {
         int error = 0;
         try {
-            if (is_plain_) spare_ = std::make_unique<operation>(*this);  // waits ask for nothing
+            if (is_plain_) {
+                spare_ = std::make_unique<operation>(*this);  // waits ask for nothing
+                joint_ = dynamic_cast<joint_reactor*>(&reactor_);
+                if (joint_ != nullptr && joint_->join(descriptor)) {
+                    descriptor_ = descriptor;
+                    return {};
+                }
+                joint_ = nullptr;
+            }
             error = reactor_.register_descriptor(descriptor, registration_);
         } catch (const std::bad_alloc&) {
             ::close(descriptor);
@@ -74,13 +204,29 @@ public:
         auto next = spare_ ? std::move(spare_) : std::make_unique<operation>(*this);
         next->begin(std::move(listener));
         if (is_plain_) pending_ = next.get();
+        if (joint_ != nullptr) {
+            joint_->wait(next.release());
+            return;
+        }
         // The reactor has it until it is completed or destroyed.
-        reactor_.start_op(asio::detail::epoll_reactor::read_op, descriptor_, registration_,
-                          next.release(), false, true);
+        reactor_.start_op(epoll_reactor::read_op, descriptor_, registration_, next.release(), false,
+                          true);
     }
 
     void cancel() {
-        if (descriptor_ >= 0) reactor_.cancel_ops(descriptor_, registration_);
+        if (descriptor_ < 0) return;
+        if (joint_ == nullptr) {
+            reactor_.cancel_ops(descriptor_, registration_);
+        } else if (joint_->is_waiting()) {
+            pending_->ec_ = asio::error::operation_aborted;
+            joint_->end_wait();
+        }
+    }
+
+    batch take() {
+        if (joint_ != nullptr) return joint_->take();
+        const std::size_t found = take_from(descriptor_, events_, 0);
+        return {std::span(events_).first(found), found == events_.size()};
     }
 
 private:
@@ -127,12 +273,16 @@ private:
     const bool is_plain_;
     std::unique_ptr<operation> spare_;  // of the last wait, for the next
     operation* pending_ = nullptr;
-    asio::detail::epoll_reactor& reactor_;
-    asio::detail::epoll_reactor::per_descriptor_data registration_ = nullptr;
+    epoll_reactor& reactor_;
+    joint_reactor* joint_ = nullptr;  // null: the set is registered with Asio
+    epoll_reactor::per_descriptor_data registration_ = nullptr;
     int descriptor_ = -1;
+    event_array events_{};
 };
 
 #else
+
+void join_waits(asio::io_context& /*context*/) {}
 
 class edge_wait::implementation {
 public:
@@ -156,10 +306,15 @@ public:
         error_code ignored;
         edges_.cancel(ignored);
     }
+    batch take() {
+        const std::size_t found = take_from(descriptor(), events_, 0);
+        return {std::span(events_).first(found), found == events_.size()};
+    }
 
 private:
     using descriptor_type = asio::posix::basic_stream_descriptor<asio::any_io_executor>;
     descriptor_type edges_;
+    event_array events_{};
 };
 
 #endif
@@ -180,5 +335,7 @@ void edge_wait::wait(std::shared_ptr<edge_listener> listener) {
 }
 
 void edge_wait::cancel() { implementation_->cancel(); }
+
+edge_wait::batch edge_wait::take() { return implementation_->take(); }
 
 }  // namespace hearth::io

@@ -83,7 +83,7 @@ void readiness_set::end_wait() {
 
 void readiness_set::watch_edges() {
     if (watching_ || telling_ || waits_ == 0) return;
-    if (has_more_) {
+    if (batch_.is_full) {
         post_collect();
     } else {
         edges_.wait(shared_from_this());
@@ -106,11 +106,7 @@ void readiness_set::post_collect() {
 
 void readiness_set::collect() {
     if (owner_.expired()) return;
-    const int count =
-        ::epoll_wait(edges_.descriptor(), batch_.data(), static_cast<int>(batch_size), 0);
-    batch_next_ = 0;
-    batch_end_ = count > 0 ? static_cast<std::size_t>(count) : 0;
-    has_more_ = batch_end_ == batch_size;
+    batch_ = edges_.take();
     tell_batch();
 }
 
@@ -121,7 +117,7 @@ void readiness_set::tell_batch() {
         readiness_set& set;
         ~guard() {
             set.in_batch_ = false;
-            if (set.batch_next_ != set.batch_end_) {  // a handler threw: the rest comes later
+            if (!set.batch_.events.empty()) {  // a handler threw: the rest comes later
                 set.rest_post_(set.executor_,
                                [self = set.shared_from_this()] { self->tell_batch(); });
                 return;
@@ -132,13 +128,15 @@ void readiness_set::tell_batch() {
     } const on_exit{*this};
     telling_ = true;
     in_batch_ = true;
-    while (batch_next_ != batch_end_) {
-        const epoll_event& event = batch_[batch_next_++];
+    const bool is_any = !batch_.events.empty();
+    while (!batch_.events.empty()) {
+        const epoll_event event = batch_.events.front();
+        batch_.events = batch_.events.subspan(1);
         tell({static_cast<std::uint32_t>(event.data.u64),
               static_cast<std::uint32_t>(event.data.u64 >> 32U)},
              meaning_of(event.events));
     }
-    if (batch_end_ != 0) alive->on_batch_told();
+    if (is_any) alive->on_batch_told();
 }
 
 void readiness_set::tell(watch_id watch, readiness news) {

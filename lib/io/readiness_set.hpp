@@ -10,9 +10,6 @@
 // io_context memory is asked for where sockets are added, and nowhere else.
 #pragma once
 
-#include <sys/epoll.h>
-
-#include <array>
 #include <boost/asio/any_io_executor.hpp>
 #include <cstddef>
 #include <cstdint>
@@ -87,7 +84,7 @@ public:
     [[nodiscard]] bool is_telling() const { return in_batch_; }
     /// In a call to a target or to the owner: nothing else was ready when this was.
     [[nodiscard]] bool is_last() const {
-        return telling_ && batch_next_ == batch_end_ && !has_more_ && again_.empty();
+        return telling_ && batch_.events.empty() && !batch_.is_full && again_.empty();
     }
 
     /// How many more waits there are. While there are none, nothing keeps the executor busy and no
@@ -96,9 +93,6 @@ public:
     void end_wait();
 
 private:
-    // Edges taken from the kernel at a time, so that other work of the executor gets its turn.
-    static constexpr std::size_t batch_size = 64;
-
     struct slot {
         readiness_target* target = nullptr;
         std::uint32_t generation = 0;
@@ -120,9 +114,7 @@ private:
     edge_wait edges_;
     std::vector<slot> slots_;
     std::vector<std::uint32_t> free_;
-    std::array<epoll_event, batch_size> batch_{};
-    std::size_t batch_next_ = 0;
-    std::size_t batch_end_ = 0;
+    edge_wait::batch batch_;  // of its events what has not been told
     base::ring<watch_id> again_;
     standing_post collect_post_;  // one of each is on its way at most
     standing_post rest_post_;
@@ -132,7 +124,6 @@ private:
     bool telling_ = false;   // a batch, or its rest is to come
     bool in_batch_ = false;  // targets of it are called
     bool again_posted_ = false;
-    bool has_more_ = false;  // the batch was full: what it left is no news any more
 };
 
 }  // namespace hearth::io

@@ -1,15 +1,20 @@
-// One body from a file or to one, alone in a process, so that its system calls can be counted:
+// One body from a file or to one, or 500 small GETs one after the other, alone in a process so that
+// their system calls can be counted:
 //
-//   body_paths download|upload URL CA_FILE FILE
+//   body_paths download|upload|gets URL CA_FILE FILE
 //
-// Prints the four numbers of the exchange's `transfer`.
+// Prints the four numbers of the (last) exchange's `transfer`.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_future.hpp>
 #include <cstdio>
+#include <future>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -46,11 +51,42 @@ hearth::transfer upload(hearth::client& to, hearth::request what, int file) {
     return got.transfer;
 }
 
+/// On the client's thread, where the answer to one begins the next.
+class sequence {
+public:
+    sequence(hearth::client& to, hearth::request what) : to_(to), what_(std::move(what)) {}
+
+    hearth::transfer run() {
+        boost::asio::post(to_.get_executor(), [this] { next(); });
+        return done_.get_future().get();
+    }
+
+private:
+    void next() {
+        to_.async_send(what_, [this](boost::system::error_code error, hearth::response got) {
+            if (error || got.status != 200) {
+                const auto why = std::make_exception_ptr(std::runtime_error("not 200"));
+                done_.set_exception(why);
+            } else if (--left_ != 0) {
+                next();
+            } else {
+                done_.set_value(got.transfer);
+            }
+        });
+    }
+
+    hearth::client& to_;
+    const hearth::request what_;
+    int left_ = 500;
+    std::promise<hearth::transfer> done_;
+};
+
 }  // namespace
 
 int main(int count, char** values) {
-    if (count != 5) return fail("usage: body_paths download|upload URL CA_FILE FILE");
-    const bool is_download = std::string_view(values[1]) == "download";
+    if (count != 5) return fail("usage: body_paths download|upload|gets URL CA_FILE FILE");
+    const std::string_view action = values[1];
+    const bool is_download = action != "upload";
     const int flags = is_download ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY;
     const int file = ::open(values[4], flags | O_CLOEXEC, 0644);
     if (file < 0) return fail("the file cannot be opened");
@@ -62,8 +98,9 @@ int main(int count, char** values) {
         hearth::client client(values_of);
         hearth::request what;
         what.url = values[2];
-        const hearth::transfer took = is_download ? download(client, std::move(what), file)
-                                                  : upload(client, std::move(what), file);
+        const hearth::transfer took = action == "gets" ? sequence(client, std::move(what)).run()
+                                      : is_download    ? download(client, std::move(what), file)
+                                                       : upload(client, std::move(what), file);
         std::printf("%ju %ju %ju %ju\n", std::uintmax_t{took.sent_copied},
                     std::uintmax_t{took.sent_from_file}, std::uintmax_t{took.received_copied},
                     std::uintmax_t{took.received_to_file});

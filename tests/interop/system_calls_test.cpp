@@ -1,5 +1,5 @@
 // What bodies cost in system calls, as strace counts them, and that they took the way they should:
-// files of 256 MiB to and from real servers.
+// files of 256 MiB to and from real servers; and what a small GET costs.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -162,6 +162,15 @@ TEST_F(InteropSystemCallsTest, EncryptedDownloadIsReadInLargePieces) {
         EXPECT_EQ(seen.took.received_to_file, 0U);
         EXPECT_LE(seen.sum() - seen.of("pwrite64"), 33'000U / 4) << "33 thousand a GiB";
         EXPECT_EQ(std::filesystem::file_size(file()), size);
+    }
+}
+
+TEST_F(InteropSystemCallsTest, SmallGetIsOneWriteOneWaitAndOneRead) {
+    for (const bool http2 : {false, true}) {
+        const nginx_server server({.http2 = http2});
+        const counted seen = run("gets", server.tls("/hello"));
+        EXPECT_EQ(seen.took.received_to_file, 0U);
+        EXPECT_LE(seen.sum(), 3 * 500 + 50 + few) << (http2 ? "HTTP/2" : "HTTP/1.1");
     }
 }
 
