@@ -1,10 +1,10 @@
 #include "io/edge_wait.hpp"
 
 #include <array>
+#include <atomic>
 #include <boost/asio/detail/config.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
-#include <limits>
 #include <new>
 #include <utility>
 
@@ -14,6 +14,7 @@
 #define HEARTH_EDGES_BY_REACTOR
 #endif
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #ifdef HEARTH_EDGES_BY_REACTOR
@@ -62,80 +63,125 @@ struct reactor_inside {
 };
 template struct reactor_inside<&epoll_reactor::epoll_fd_, &epoll_reactor::timer_fd_>;
 
-/// Asio's reactor, which waits in a set of sockets while somebody waits for that.
+/// Asio's reactor, which waits in a set of sockets while somebody waits for that. The set has what
+/// Asio watches as one entry, and another that ends the wait for another thread.
 class joint_reactor final : public epoll_reactor {
 public:
     explicit joint_reactor(asio::execution_context& context)
         : epoll_reactor(context), work_(asio::use_service<scheduler>(context)) {}
+    ~joint_reactor() override { forget_wake_up(); }
+    joint_reactor(const joint_reactor&) = delete;
+    joint_reactor& operator=(const joint_reactor&) = delete;
 
     /// False: the set is to be registered, as with any other reactor.
     bool join(int set) {
         // Without its descriptor timers bound the wait, which would be Asio's own.
         if (set_ >= 0 || timer_descriptor_of(*this) < 0) return false;
-        epoll_event event{};
-        event.events = EPOLLIN;
-        event.data.u64 = own_key;
-        if (::epoll_ctl(set, EPOLL_CTL_ADD, wait_descriptor_of(*this), &event) != 0) return false;
-        set_ = set;
-        return true;
+        wake_up_ = ::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (wake_up_ < 0) return false;
+        if (control(set, EPOLL_CTL_ADD, wait_descriptor_of(*this), EPOLLIN) &&
+            control(set, EPOLL_CTL_ADD, wake_up_, 0)) {
+            set_ = set;
+            return true;
+        }
+        // The set may have the first one still. It is Asio's to watch from now on, which no set may
+        // that it is in.
+        (void)::epoll_ctl(set, EPOLL_CTL_DEL, wait_descriptor_of(*this), nullptr);
+        forget_wake_up();
+        return false;
     }
     void leave() {
         set_ = -1;
         found_ = 0;
+        forget_wake_up();
     }
 
     /// The operation is completed when sockets are ready; it counts as work until then.
     void wait(asio_operation* operation) {
-        waiting_ = operation;
+        waiting_.store(operation, std::memory_order_relaxed);
         work_.work_started();
     }
-    [[nodiscard]] bool is_waiting() const { return waiting_ != nullptr; }
-    void end_wait() { work_.post_deferred_completion(std::exchange(waiting_, nullptr)); }
+    [[nodiscard]] bool is_waiting() const {
+        return waiting_.load(std::memory_order_relaxed) != nullptr;
+    }
+    void end_wait() { work_.post_deferred_completion(take_waiting()); }
 
     edge_wait::batch take() {
         if (found_ == 0) found_ = take_from(set_, events_, 0);
         const std::size_t found = std::exchange(found_, 0);
-        return {std::span(events_).first(without_own(found)), found == events_.size()};
+        return {std::span(events_).first(sort_out(found).sockets), found == events_.size()};
     }
 
     void run(long microseconds, asio::detail::op_queue<asio_operation>& ready) override {
-        if (waiting_ == nullptr) {
+        if (!is_waiting()) {
             epoll_reactor::run(microseconds, ready);
             return;
         }
         const int milliseconds = microseconds > 0 ? static_cast<int>((microseconds - 1) / 1000 + 1)
                                                   : static_cast<int>(microseconds);
         found_ = take_from(set_, events_, milliseconds);
-        const bool is_own = without_own(found_) != found_;
-        if (found_ != (is_own ? 1U : 0U)) {
-            ready.push(std::exchange(waiting_, nullptr));
+        const auto [sockets, is_for_asio] = sort_out(found_);
+        if (sockets != 0) {
+            ready.push(take_waiting());
         } else {
             found_ = 0;
         }
-        if (is_own) epoll_reactor::run(0, ready);
+        if (is_for_asio) epoll_reactor::run(0, ready);
+    }
+
+    /// From any thread, under the scheduler's lock, which the thread in `run` needs to come out.
+    void interrupt() override {
+        if (is_waiting()) {
+            (void)control(set_, EPOLL_CTL_MOD, wake_up_, EPOLLIN | EPOLLET);
+        } else {
+            epoll_reactor::interrupt();
+        }
     }
 
     void shutdown() override {
-        if (waiting_ != nullptr) std::exchange(waiting_, nullptr)->destroy();
+        if (is_waiting()) take_waiting()->destroy();
         epoll_reactor::shutdown();
     }
 
 private:
-    static constexpr std::uint64_t own_key = std::numeric_limits<std::uint64_t>::max();
+    struct sorted {
+        std::size_t sockets = 0;  // in front
+        bool is_for_asio = false;
+    };
 
-    /// How many of the events are left when that of Asio, if there is one, is moved behind them.
-    std::size_t without_own(std::size_t count) {
+    // The lower half of what an own entry is known by, and no socket; the upper is its descriptor.
+    static constexpr std::uint64_t own_mark = 0xffffffff;
+
+    static bool control(int set, int what, int descriptor, std::uint32_t events) {
+        epoll_event event{};
+        event.events = events;
+        event.data.u64 = std::uint64_t{static_cast<std::uint32_t>(descriptor)} << 32U | own_mark;
+        return ::epoll_ctl(set, what, descriptor, &event) == 0;
+    }
+
+    sorted sort_out(std::size_t count) {
+        sorted result;
         for (std::size_t i = 0; i != count; ++i) {
-            if (events_[i].data.u64 != own_key) continue;
-            std::swap(events_[i], events_[count - 1]);
-            return count - 1;
+            const std::uint64_t name = events_[i].data.u64;
+            if ((name & own_mark) != own_mark) {
+                std::swap(events_[result.sockets++], events_[i]);
+            } else if (name >> 32U != static_cast<std::uint32_t>(wake_up_)) {
+                result.is_for_asio = true;
+            }
         }
-        return count;
+        return result;
+    }
+
+    asio_operation* take_waiting() { return waiting_.exchange(nullptr, std::memory_order_relaxed); }
+
+    void forget_wake_up() {
+        if (wake_up_ >= 0) ::close(std::exchange(wake_up_, -1));
     }
 
     scheduler& work_;
     int set_ = -1;
-    asio_operation* waiting_ = nullptr;
+    int wake_up_ = -1;  // always readable
+    std::atomic<asio_operation*> waiting_ = nullptr;
     event_array events_{};
     std::size_t found_ = 0;  // events of the last wait, until they are taken
 };
