@@ -129,6 +129,8 @@ hearth::config make_config(const options& given) {
     config.pool.max_connections_per_origin = given.max_conns == 0
                                                  ? config.pool.max_connections
                                                  : static_cast<std::uint32_t>(given.max_conns);
+    // No more than connections, of which there are more than the default expects.
+    config.pool.max_draining_per_origin = config.pool.max_connections_per_origin;
     config.tls.profile =
         hearth::tls_profile::make({.ca_file = given.ca, .session_resumption = false});
     return config;

@@ -49,6 +49,14 @@ void adviser::look_at_pool() {
                "), so connections beyond it are closed after each burst and dialled again in the "
                "next.");
     }
+    if (pool.on_cancel != cancel_policy::close &&
+        pool.max_draining_per_origin < pool.max_connections_per_origin) {
+        advice("pool.max_draining_per_origin (" + text_of(pool.max_draining_per_origin) +
+               ") is below pool.max_connections_per_origin (" +
+               text_of(pool.max_connections_per_origin) +
+               "), so when more exchanges than that are cancelled under way, each costs its "
+               "connection and the next one a handshake.");
+    }
     if (pool.idle_timeout > pool.max_lifetime) {
         advice("pool.idle_timeout (" + text_of(pool.idle_timeout) +
                ") is above pool.max_lifetime (" + text_of(pool.max_lifetime) +

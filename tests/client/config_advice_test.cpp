@@ -15,6 +15,11 @@ struct unwise_config {
 
 const unwise_config unwise[] = {
     {"pool.max_idle_per_origin", [](config& c) { c.pool.max_idle_per_origin = 2; }},
+    {"pool.max_draining_per_origin",
+     [](config& c) {
+         c.pool.max_connections = 5000;
+         c.pool.max_connections_per_origin = 5000;
+     }},
     {"pool.idle_timeout", [](config& c) { c.pool.max_lifetime = milliseconds(1000); }},
     {"pool.dial_patience", [](config& c) { c.timeouts.queue = milliseconds(100); }},
     {"timeouts.handshake", [](config& c) { c.timeouts.handshake = milliseconds(15); }},
@@ -114,6 +119,9 @@ TEST(ConfigAdviceTest, WhatIsSoundOrOffNeedsNone) {
     all.breaker.enabled = true;
     all.concurrency.enabled = true;
     all.decode.enabled = true;
+    EXPECT_TRUE(advise(all).empty());
+    all.pool.max_draining_per_origin = 0;
+    all.pool.on_cancel = cancel_policy::close;
     EXPECT_TRUE(advise(all).empty());
     all.pool.idle_order = idle_order::least_recent;
     all.pool.max_idle_per_origin = all.pool.max_connections_per_origin;
