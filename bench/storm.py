@@ -9,6 +9,7 @@ import argparse
 import html
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -319,23 +320,40 @@ def main():
 
 
 def measure(args, programs, cases):
+    """A round has every case: what the machine does for some minutes is in all of them."""
     left = sum(one["seconds"] + 2 for one in cases) * len(programs) * args.rounds
-    results, number = [], 0
-    for one in cases:
-        runs = {name: [] for name in programs}
-        for _ in range(args.rounds):
+    runs, number = [{name: [] for name in programs} for _ in cases], 0
+    for _ in range(args.rounds):
+        for one, of_case in zip(cases, runs):
             for name, program in programs.items():
                 number += 1
                 began = time.monotonic()
                 got = run(args, program, one)
                 left -= one["seconds"] + 2
-                runs[name].append(got)
+                of_case[name].append(got)
                 row = row_of(one, name, median_of([got]))
                 say(f"[{number}/{len(cases) * len(programs) * args.rounds}] {one['name']}, {name}: "
                     f"goodput {row[2]}, back {row[4]}, {time.monotonic() - began:.0f} s; "
                     f"{left // 60} min {left % 60} s left")
-        results.append((one, {name: median_of(got) for name, got in runs.items()}))
-    return results
+    print_slopes(cases, runs)
+    return [(one, {name: median_of(got) for name, got in of_case.items()})
+            for one, of_case in zip(cases, runs)]
+
+
+def print_slopes(cases, runs):
+    """What slow calls leave of a core's goodput: each run to that without them right before it."""
+    for i, one in enumerate(cases[1:], 1):
+        without = cases[i - 1]
+        if one["group"] != "slope" or not one["slow"] or (
+                without["interval"], without["warm"], without["slow"]) != (
+                one["interval"], one["warm"], 0.0):
+            continue
+        for name, got in runs[i].items():
+            ratios = sorted(a["goodput"] / b["goodput"] for a, b in zip(got, runs[i - 1][name])
+                            if a.get("goodput") and b.get("goodput"))
+            if ratios:
+                print(f"{one['name']}, {name}: {statistics.median(ratios):.2f} "
+                      f"({ratios[0]:.2f}-{ratios[-1]:.2f}) of the goodput without slow calls")
 
 
 sys.exit(main())
