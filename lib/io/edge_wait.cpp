@@ -14,7 +14,6 @@
 #define HEARTH_EDGES_BY_REACTOR
 #endif
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #ifdef HEARTH_EDGES_BY_REACTOR
@@ -52,48 +51,48 @@ using asio::detail::epoll_reactor;
 using asio::detail::scheduler;
 using asio_operation = asio::detail::operation;
 
-// What a reactor waits in and what tells it of timers are private to it. An explicit instantiation
-// may name them.
+// What a reactor waits in, what tells it of timers, and what other threads end its wait by are
+// private to it. An explicit instantiation may name them.
+using asio::detail::select_interrupter;
 int wait_descriptor_of(epoll_reactor& reactor);
 int timer_descriptor_of(epoll_reactor& reactor);
-template <int epoll_reactor::*Wait, int epoll_reactor::*Timer>
+int wake_up_descriptor_of(epoll_reactor& reactor);
+template <int epoll_reactor::*Wait, int epoll_reactor::*Timer,
+          select_interrupter epoll_reactor::*WakeUp>
 struct reactor_inside {
     friend int wait_descriptor_of(epoll_reactor& reactor) { return reactor.*Wait; }
     friend int timer_descriptor_of(epoll_reactor& reactor) { return reactor.*Timer; }
+    friend int wake_up_descriptor_of(epoll_reactor& reactor) {
+        return (reactor.*WakeUp).read_descriptor();
+    }
 };
-template struct reactor_inside<&epoll_reactor::epoll_fd_, &epoll_reactor::timer_fd_>;
+template struct reactor_inside<&epoll_reactor::epoll_fd_, &epoll_reactor::timer_fd_,
+                               &epoll_reactor::interrupter_>;
 
 /// Asio's reactor, which waits in a set of sockets while somebody waits for that. The set has what
-/// Asio watches as one entry, and another that ends the wait for another thread.
+/// Asio watches as one entry, and, for other threads to end the wait by, what Asio has for that.
 class joint_reactor final : public epoll_reactor {
 public:
     explicit joint_reactor(asio::execution_context& context)
         : epoll_reactor(context), work_(asio::use_service<scheduler>(context)) {}
-    ~joint_reactor() override { forget_wake_up(); }
-    joint_reactor(const joint_reactor&) = delete;
-    joint_reactor& operator=(const joint_reactor&) = delete;
 
     /// False: the set is to be registered, as with any other reactor.
     bool join(int set) {
         // Without its descriptor timers bound the wait, which would be Asio's own.
         if (set_ >= 0 || timer_descriptor_of(*this) < 0) return false;
-        wake_up_ = ::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (wake_up_ < 0) return false;
         if (control(set, EPOLL_CTL_ADD, wait_descriptor_of(*this), EPOLLIN) &&
-            control(set, EPOLL_CTL_ADD, wake_up_, 0)) {
+            control(set, EPOLL_CTL_ADD, wake_up_descriptor_of(*this), 0)) {
             set_ = set;
             return true;
         }
         // The set may have the first one still. It is Asio's to watch from now on, which no set may
         // that it is in.
         (void)::epoll_ctl(set, EPOLL_CTL_DEL, wait_descriptor_of(*this), nullptr);
-        forget_wake_up();
         return false;
     }
     void leave() {
         set_ = -1;
         found_ = 0;
-        forget_wake_up();
     }
 
     /// The operation is completed when sockets are ready; it counts as work until then.
@@ -132,7 +131,8 @@ public:
     /// From any thread, under the scheduler's lock, which the thread in `run` needs to come out.
     void interrupt() override {
         if (is_waiting()) {
-            (void)control(set_, EPOLL_CTL_MOD, wake_up_, EPOLLIN | EPOLLET);
+            // It is always readable, so that this is an edge.
+            (void)control(set_, EPOLL_CTL_MOD, wake_up_descriptor_of(*this), EPOLLIN | EPOLLET);
         } else {
             epoll_reactor::interrupt();
         }
@@ -165,7 +165,7 @@ private:
             const std::uint64_t name = events_[i].data.u64;
             if ((name & own_mark) != own_mark) {
                 std::swap(events_[result.sockets++], events_[i]);
-            } else if (name >> 32U != static_cast<std::uint32_t>(wake_up_)) {
+            } else if (name >> 32U == static_cast<std::uint32_t>(wait_descriptor_of(*this))) {
                 result.is_for_asio = true;
             }
         }
@@ -174,13 +174,8 @@ private:
 
     asio_operation* take_waiting() { return waiting_.exchange(nullptr, std::memory_order_relaxed); }
 
-    void forget_wake_up() {
-        if (wake_up_ >= 0) ::close(std::exchange(wake_up_, -1));
-    }
-
     scheduler& work_;
     int set_ = -1;
-    int wake_up_ = -1;  // always readable
     std::atomic<asio_operation*> waiting_ = nullptr;
     event_array events_{};
     std::size_t found_ = 0;  // events of the last wait, until they are taken
