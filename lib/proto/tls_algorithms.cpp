@@ -18,6 +18,7 @@
 
 #include "proto/openssl_error.hpp"
 #include "proto/openssl_ptr.hpp"
+#include "proto/tls13_kdf.hpp"
 
 namespace hearth::proto {
 namespace {
@@ -94,7 +95,11 @@ struct selected_algorithms {
             for (; each != nullptr && each->algorithm_names != nullptr; ++each) {
                 if (!is_chosen(selections[i], *each)) continue;
                 if (count + 1 == lists[i].size()) return false;
-                lists[i][count++] = *each;
+                OSSL_ALGORITHM& taken = lists[i][count++];
+                taken = *each;
+                if (std::string_view(each->algorithm_names).starts_with("TLS13-KDF")) {
+                    taken.implementation = tls13_kdf(each->implementation);
+                }
             }
             if (count == 0) return false;
         }
