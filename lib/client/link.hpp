@@ -110,11 +110,12 @@ struct link {
     bool in_doubt = false;             // asked for a sign of life
     bool failure_told = false;         // to the breaker: a connection breaks once
     std::uint64_t pings = 0;
-    std::string last_words;           // debug data of a GOAWAY
-    base::deadline_handle timer = 0;  // when to look whether it lives
-    base::time_point heard;           // octets came last
-    base::time_point pinged;          // last
-    base::time_point refilled;        // its allowances, last
+    std::string last_words;                     // debug data of a GOAWAY
+    base::deadline_handle timer = 0;            // when to look whether it lives
+    base::deadline_handle keepalive_timer = 0;  // when the kernel is told to look
+    base::time_point heard;                     // octets came last
+    base::time_point pinged;                    // last
+    base::time_point refilled;                  // its allowances, last
     [[nodiscard]] bool is_http2() const { return wire && wire->http2() != nullptr; }
 
     base::time_point dial_began;

@@ -141,9 +141,9 @@ void shard::finish_turn() {
     }
     if (closed_) return;
     if (!timer_) timer_.emplace(executor_, weak_from_this());
-    const base::time_point next =
-        std::min({core_.next_deadline(), exchange_times_.next(), link_times_.next(),
-                  next_gate_time(), name_times_.next(), bulk_times_.next()});
+    const base::time_point next = std::min(
+        {core_.next_deadline(), exchange_times_.next(), link_times_.next(), next_gate_time(),
+         name_times_.next(), bulk_times_.next(), keepalive_times_.next()});
     // A context of ours runs anyway: a timer that nobody needs may as well fire once.
     if (next != base::never || !settings_.own_context) timer_->arm(next);
     if (!core_.wants_turn() || slices_posted_ || slices_due_) return;
@@ -563,6 +563,11 @@ void shard::on_timer() {
         while (exchange_times_.pop_due(now_, id)) on_exchange_time(id);
         connection_id silent;
         while (link_times_.pop_due(now_, silent)) on_link_time(silent);
+        while (keepalive_times_.pop_due(now_, silent)) {
+            link* const l = find_link(silent);
+            l->keepalive_timer = 0;
+            l->driver.keep_alive();
+        }
     });
 }
 

@@ -212,6 +212,7 @@ private:
     void dial(connection_id id, origin_id origin);
     void on_resolved(connection_id id, error_code error, std::string detail,
                      io::address_list addresses);
+    void take_addresses(link& l, io::address_list addresses);
     // By a dialer of the caller's (shard_dialer.cpp).
     void begin_dialer(link& l, std::uint32_t attempt);
     void on_dialed(connection_id id, std::uint32_t attempt, std::uint64_t ticket, dialed result);
@@ -462,7 +463,8 @@ private:
     base::handle_heap<base::time_point, origin_id> origins_by_use_;  // as it was when they were set
     std::uint64_t origins_forgotten_ = 0;
     base::deadline_queue<exchange_id> exchange_times_;
-    base::deadline_queue<connection_id> link_times_;  // of HTTP/2 connections with streams
+    base::deadline_queue<connection_id> link_times_;       // of HTTP/2 connections with streams
+    base::deadline_queue<connection_id> keepalive_times_;  // of connections younger than half of it
     base::deadline_queue<connection_id> bulk_times_;  // of those that want many octets at a time
     base::deadline_queue<origin_id> gate_times_;
     base::deadline_queue<origin_id> name_times_;

@@ -93,6 +93,9 @@ void shard::dial(connection_id id, origin_id origin) {
         core_.on_resolved(now_, id, std::span(&family, 1));
         return;
     }
+    if (auto known = resolver_->known(first_host(key), first_port(key))) {
+        return take_addresses(l, std::move(*known));
+    }
     l.resolve_ticket = resolver_->resolve(
         first_host(key), first_port(key),
         [weak = weak_from_this(), id](error_code error, std::string detail,
@@ -117,26 +120,30 @@ void shard::on_resolved(connection_id id, error_code error, std::string detail,
         dial_failed(*l, failure, error, std::move(detail));
         return;
     }
-    l->resolved = now_;
-    const pool_key& key = origins_[l->origin.index].key;
+    take_addresses(*l, std::move(addresses));
+}
+
+void shard::take_addresses(link& l, io::address_list addresses) {
+    l.resolved = now_;
+    const pool_key& key = origins_[l.origin.index].key;
     keep_family(addresses, key.route.local_address);
     if (addresses.empty()) {
-        dial_failed(*l, core::dial_failure::connect_failed, errc::connect_failed,
+        dial_failed(l, core::dial_failure::connect_failed, errc::connect_failed,
                     "'" + first_host(key) + "' has no address of the family of the local address " +
                         key.route.local_address + ".");
         return;
     }
     if (addresses.size() > max_addresses) addresses.resize(max_addresses);
-    auto& book = origins_[l->origin.index].names.book;
+    auto& book = origins_[l.origin.index].names.book;
     if (!book)
         book = std::make_shared<core::address_book>(config_.addresses, config_.breaker,
                                                     random_.next());
-    l->addresses.set(now_, book, addresses, random_);
-    l->addresses.set_port(first_port(key));
+    l.addresses.set(now_, book, addresses, random_);
+    l.addresses.set_port(first_port(key));
     bool families[max_addresses] = {};
-    for (std::uint32_t i = 0; i < addresses.size(); ++i) families[i] = l->addresses.is_v6(i);
-    follow_name(l->origin);
-    core_.on_resolved(now_, id, std::span(families, addresses.size()));
+    for (std::uint32_t i = 0; i < addresses.size(); ++i) families[i] = l.addresses.is_v6(i);
+    follow_name(l.origin);
+    core_.on_resolved(now_, l.id, std::span(families, addresses.size()));
 }
 
 void shard::on_connect_result(connection_id id, std::uint32_t attempt, error_code error) {
@@ -144,7 +151,9 @@ void shard::on_connect_result(connection_id id, std::uint32_t attempt, error_cod
         link* l = find_link(id);
         if (l == nullptr || l->connected != base::time_point{}) return;
         if (!error) {
-            l->driver.adopt(attempt);
+            if (const auto look_after = l->driver.adopt(attempt)) {
+                keepalive_times_.set(l->keepalive_timer, base::after(now_, *look_after), id);
+            }
             l->addresses.win(attempt);
             l->connected = now_;
             core_.on_connected(now_, id, attempt);

@@ -32,6 +32,7 @@ void shard::erase_link(connection_id id) {
     if (!l->ready) --origins_[l->origin.index].dialing;
     link_times_.remove(l->timer);
     bulk_times_.remove(l->bulk_timer);
+    keepalive_times_.remove(l->keepalive_timer);
     if (l->resolve_ticket != 0 && resolver_) resolver_->cancel(l->resolve_ticket);
     stop_dialer(*l);
     count_traffic(*l);

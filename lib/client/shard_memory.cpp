@@ -124,6 +124,7 @@ void shard::forget_everything() noexcept {
     exchange_times_ = {};
     link_times_ = {};
     bulk_times_ = {};
+    keepalive_times_ = {};
     gate_times_ = {};
     name_times_ = {};
     unserved_.clear();

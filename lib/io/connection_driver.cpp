@@ -72,6 +72,7 @@ void connection_driver::connect(std::uint32_t attempt, owned_descriptor connecte
     attempts_.reserve(attempts_.size() + 1);
     attempt_state state;
     state.number = attempt;
+    state.is_ours = false;
     error_code error = take_socket(connected);
     socket_state& socket = state.socket;
     if (!error) error = sockets_->add(connected.get(), *this, socket.watch);
@@ -122,15 +123,24 @@ void connection_driver::cancel_connect(std::uint32_t attempt) {
     });
 }
 
-void connection_driver::adopt(std::uint32_t attempt) {
+std::optional<std::chrono::seconds> connection_driver::adopt(std::uint32_t attempt) {
+    std::optional<std::chrono::seconds> look_after;
     for (attempt_state& state : attempts_) {
         if (state.number == attempt) {
             socket_ = std::exchange(state.socket, {});
             peer_ = state.peer;
+            if (state.is_ours && keeps_alive_later(peer_, *settings_)) {
+                look_after = *settings_->keepalive_idle / 2;
+            }
         }
         close_attempt(state);
     }
     attempts_.clear();
+    return look_after;
+}
+
+void connection_driver::keep_alive() {
+    if (socket_.descriptor >= 0) io::keep_alive(socket_.descriptor, *settings_);
 }
 
 /// May destroy this object from inside the calls to the listener.

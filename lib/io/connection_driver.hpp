@@ -60,8 +60,11 @@ public:
     /// The same with a socket that is connected already.
     void connect(std::uint32_t attempt, owned_descriptor connected);
     void cancel_connect(std::uint32_t attempt);
-    /// Keeps this connected attempt as the connection and closes all others.
-    void adopt(std::uint32_t attempt);
+    /// Keeps this connected attempt as the connection and closes all others. Returns after what
+    /// time `keep_alive` has to be called, if at all.
+    std::optional<std::chrono::seconds> adopt(std::uint32_t attempt);
+    /// Has the kernel look whether the peer lives, as the settings say.
+    void keep_alive();
 
     // Connected.
     /// All that is read and written from now on goes through this layer, which is established.
@@ -113,6 +116,7 @@ private:
         socket_state socket;
         endpoint peer;
         bool decided = false;  // no longer waited for
+        bool is_ours = true;   // opened here
     };
     boost::system::error_code open_attempt(attempt_state& state);
     void close_attempt(attempt_state& state);

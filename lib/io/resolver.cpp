@@ -81,6 +81,7 @@ public:
           stale_while_refresh_(config.stale_while_refresh),
           stale_if_error_(config.stale_if_error) {}
 
+    [[nodiscard]] std::optional<address_list> known(const std::string& host, std::uint16_t port);
     std::uint64_t resolve(const std::string& host, std::uint16_t port, bool takes_stale,
                           resolve_handler handler);
     void cancel(std::uint64_t ticket);
@@ -89,6 +90,8 @@ public:
     void close();
 
 private:
+    [[nodiscard]] std::optional<name_answer> answer_at_once(const std::string& name,
+                                                            std::uint16_t port);
     [[nodiscard]] const fixed_answer* find_override(const std::string& name,
                                                     std::uint16_t port) const;
     bool answer_stale(const std::string& name, std::uint64_t ticket);
@@ -124,26 +127,34 @@ private:
     std::unordered_map<std::string, base::time_point> rests_;  // No lookup until then.
 };
 
+std::optional<name_answer> resolver_state::answer_at_once(const std::string& name,
+                                                          std::uint16_t port) {
+    if (const fixed_answer* fixed = find_override(name, port)) {
+        if (!fixed->addresses.empty()) return name_answer{{}, {}, fixed->addresses, {}};
+        return make_failed_answer(errc::name_not_found, name, "its override has no address");
+    }
+    boost::system::error_code not_literal;
+    if (const auto address = asio::ip::make_address(name, not_literal); !not_literal) {
+        return name_answer{{}, {}, {address}, {}};
+    }
+    if (const name_answer* found = cache_.find(steady_clock::now(), name)) return *found;
+    return std::nullopt;
+}
+
+std::optional<address_list> resolver_state::known(const std::string& host, std::uint16_t port) {
+    std::optional<name_answer> answer = answer_at_once(normalise(host), port);
+    if (!answer || answer->error) return std::nullopt;
+    return std::move(answer->addresses);
+}
+
 std::uint64_t resolver_state::resolve(const std::string& host, std::uint16_t port, bool takes_stale,
                                       resolve_handler handler) {
     const std::string name = normalise(host);
     const std::uint64_t ticket = ++last_ticket_;
     waiter& self = waiting_.emplace(ticket, waiter{std::move(handler), takes_stale}).first->second;
 
-    if (const fixed_answer* fixed = find_override(name, port)) {
-        post_answer(ticket, fixed->addresses.empty()
-                                ? make_failed_answer(errc::name_not_found, name,
-                                                     "its override has no address")
-                                : name_answer{{}, {}, fixed->addresses, {}});
-        return ticket;
-    }
-    boost::system::error_code not_literal;
-    if (const auto address = asio::ip::make_address(name, not_literal); !not_literal) {
-        post_answer(ticket, {{}, {}, {address}, {}});
-        return ticket;
-    }
-    if (const name_answer* known = cache_.find(steady_clock::now(), name)) {
-        post_answer(ticket, *known);
+    if (std::optional<name_answer> answer = answer_at_once(name, port)) {
+        post_answer(ticket, std::move(*answer));
         return ticket;
     }
     if (takes_stale && answer_stale(name, ticket)) return ticket;
@@ -300,6 +311,10 @@ public:
     caching_resolver(const caching_resolver&) = delete;
     caching_resolver& operator=(const caching_resolver&) = delete;
 
+    [[nodiscard]] std::optional<address_list> known(const std::string& host,
+                                                    std::uint16_t port) override {
+        return state_->known(host, port);
+    }
     std::uint64_t resolve(const std::string& host, std::uint16_t port,
                           resolve_handler handler) override {
         return state_->resolve(host, port, true, std::move(handler));

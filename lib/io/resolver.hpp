@@ -3,9 +3,9 @@
 // All functions and handlers run on the shard's executor. Single flight per name; answers are
 // cached by their TTL within floor and ceiling; "no such name" for a fixed time. What has outlived
 // that is used while it is asked for anew or cannot be had, as the config says. IP literals and
-// overrides are answered without a query (still through the handler, posted). A handler is called
-// exactly once, also when cancelled or when the resolver is destroyed (operation_aborted), never
-// from inside `resolve`.
+// overrides are answered without a query. A handler is called exactly once, also when cancelled or
+// when the resolver is destroyed (operation_aborted), never from inside `resolve`; what needs no
+// query can be had at once by `known`.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -36,6 +36,10 @@ using resolve_handler =
 class resolver {
 public:
     virtual ~resolver() = default;
+    /// The addresses that `resolve` would give without asking anybody, now or for later: of a
+    /// literal, of an override that has some, or of an answer whose time is not over.
+    [[nodiscard]] virtual std::optional<address_list> known(const std::string& host,
+                                                            std::uint16_t port) = 0;
     /// Returns a ticket for `cancel`.
     virtual std::uint64_t resolve(const std::string& host, std::uint16_t port,
                                   resolve_handler handler) = 0;

@@ -30,14 +30,8 @@ void tune(int descriptor, int family, const socket_settings& settings) {
     }
     if (family != AF_INET && family != AF_INET6) return;
     if (settings.nodelay) set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (settings.keepalive_idle) {
-        set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
-        set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE,
-                   static_cast<int>(settings.keepalive_idle->count()));
-        set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL,
-                   static_cast<int>(settings.keepalive_interval.count()));
-        set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, settings.keepalive_count);
-    }
+    // What the hook sets goes on top of it.
+    if (settings.before_connect) keep_alive(descriptor, settings);
     if (settings.user_timeout) {
         set_option(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT,
                    static_cast<int>(settings.user_timeout->count()));
@@ -91,6 +85,22 @@ error_code open_socket(const endpoint& peer, const socket_settings& settings, in
     if (const error_code error = call_hook(socket.get(), peer, settings)) return error;
     descriptor = socket.release();
     return {};
+}
+
+void keep_alive(int descriptor, const socket_settings& settings) {
+    if (!settings.keepalive_idle) return;
+    set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE,
+               static_cast<int>(settings.keepalive_idle->count()));
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL,
+               static_cast<int>(settings.keepalive_interval.count()));
+    set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, settings.keepalive_count);
+}
+
+bool keeps_alive_later(const endpoint& peer, const socket_settings& settings) {
+    const int family = family_of(peer);
+    return settings.keepalive_idle && !settings.before_connect &&
+           (family == AF_INET || family == AF_INET6);
 }
 
 error_code take_socket(const owned_descriptor& socket) {

@@ -54,6 +54,14 @@ private:
                                                     const socket_settings& settings,
                                                     int& descriptor);
 
+/// Has the kernel look whether the peer lives, as the settings say. The first look counts from what
+/// came last, not from this call, so it may wait until that is near: a connection that is closed
+/// before then saves four system calls.
+void keep_alive(int descriptor, const socket_settings& settings);
+/// True if `open_socket` leaves `keep_alive` to the caller: with a hook, which may want it
+/// otherwise, it does not.
+[[nodiscard]] bool keeps_alive_later(const endpoint& peer, const socket_settings& settings);
+
 /// Makes a stream socket of somebody else's non-blocking and close-on-exec.
 [[nodiscard]] boost::system::error_code take_socket(const owned_descriptor& socket);
 

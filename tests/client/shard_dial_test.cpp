@@ -388,6 +388,31 @@ TEST(ShardDialTest, VerifyNameAndServerNameOverrides) {
     EXPECT_EQ(subject.send(std::move(what)).status, 200U);
 }
 
+// Of this process's socket that is connected to `port`; -1 if there is none.
+int keep_alive_towards(std::uint16_t port) {
+    for (int descriptor = 3; descriptor < 1024; ++descriptor) {
+        asio::ip::tcp::endpoint peer;
+        auto size = static_cast<socklen_t>(peer.capacity());
+        if (::getpeername(descriptor, peer.data(), &size) != 0 || peer.port() != port) continue;
+        int value = -1;
+        socklen_t value_size = sizeof value;
+        ::getsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &value, &value_size);
+        return value;
+    }
+    return -1;
+}
+
+TEST(ShardDialTest, TheKernelIsToldToLookAfterAConnectionWhenHalfTheTimeIsOver) {
+    testing::origin origin(plaintext());
+    config values = one_thread();
+    values.io.keepalive_idle = 1s;
+    client subject(values);
+    ASSERT_EQ(subject.send(get(origin.url("/d/0"))).status, 200U);
+    EXPECT_TRUE(eventually([&] { return keep_alive_towards(origin.port()) == 1; }));
+    EXPECT_EQ(subject.send(get(origin.url("/d/0"))).status, 200U);
+    EXPECT_EQ(origin.counters().connections_accepted, 1U);
+}
+
 TEST(ShardDialTest, SessionsAreResumed) {
     for (const auto version : {tls_version::tls_1_2, tls_version::tls_1_3}) {
         testing::origin_options options;

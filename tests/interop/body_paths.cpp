@@ -1,7 +1,7 @@
-// One body from a file or to one, or 500 small GETs one after the other, alone in a process so that
-// their system calls can be counted:
+// One body from a file or to one, or 500 small GETs one after the other, on one connection or on
+// one each, alone in a process so that their system calls can be counted:
 //
-//   body_paths download|upload|gets URL CA_FILE FILE
+//   body_paths download|upload|gets|connects URL CA_FILE FILE
 //
 // Prints the four numbers of the (last) exchange's `transfer`.
 #include <fcntl.h>
@@ -84,7 +84,7 @@ private:
 }  // namespace
 
 int main(int count, char** values) {
-    if (count != 5) return fail("usage: body_paths download|upload|gets URL CA_FILE FILE");
+    if (count != 5) return fail("usage: body_paths download|upload|gets|connects URL CA_FILE FILE");
     const std::string_view action = values[1];
     const bool is_download = action != "upload";
     const int flags = is_download ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY;
@@ -98,9 +98,11 @@ int main(int count, char** values) {
         hearth::client client(values_of);
         hearth::request what;
         what.url = values[2];
-        const hearth::transfer took = action == "gets" ? sequence(client, std::move(what)).run()
-                                      : is_download    ? download(client, std::move(what), file)
-                                                       : upload(client, std::move(what), file);
+        const bool is_sequence = action == "gets" || action == "connects";
+        if (action == "connects") what.headers.set("connection", "close");
+        const hearth::transfer took = is_sequence   ? sequence(client, std::move(what)).run()
+                                      : is_download ? download(client, std::move(what), file)
+                                                    : upload(client, std::move(what), file);
         std::printf("%ju %ju %ju %ju\n", std::uintmax_t{took.sent_copied},
                     std::uintmax_t{took.sent_from_file}, std::uintmax_t{took.received_copied},
                     std::uintmax_t{took.received_to_file});

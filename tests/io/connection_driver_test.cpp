@@ -53,8 +53,8 @@ struct pair {
     std::shared_ptr<recording> heard = std::make_shared<recording>();
     std::shared_ptr<readiness_set> sockets =
         std::make_shared<readiness_set>(context.get_executor(), heard);
-    connection_driver driver{sockets, heard, connection_id{0, 1},
-                             std::make_shared<socket_settings>()};
+    std::shared_ptr<socket_settings> settings = std::make_shared<socket_settings>();
+    connection_driver driver{sockets, heard, connection_id{0, 1}, settings};
 
     [[nodiscard]] endpoint there() const { return endpoint(acceptor.local_endpoint()); }
     void run() {
@@ -76,6 +76,39 @@ TEST(ConnectionDriverTest, ConnectTellsOnceAndNamesThePeer) {
     EXPECT_EQ(p.heard->results, 1);
     EXPECT_EQ(p.driver.peer_address(),
               "127.0.0.1:" + std::to_string(p.acceptor.local_endpoint().port()));
+}
+
+// The socket of this process that the listener's `peer` is connected to.
+int descriptor_of(const asio::ip::tcp::socket& peer) {
+    for (int descriptor = 3; descriptor < 256; ++descriptor) {
+        asio::ip::tcp::endpoint local;
+        auto size = static_cast<socklen_t>(local.capacity());
+        if (::getsockname(descriptor, local.data(), &size) == 0 &&
+            local == peer.remote_endpoint()) {
+            return descriptor;
+        }
+    }
+    return -1;
+}
+
+int keep_alive_of(const asio::ip::tcp::socket& peer) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    ::getsockopt(descriptor_of(peer), SOL_SOCKET, SO_KEEPALIVE, &value, &size);
+    return value;
+}
+
+TEST(ConnectionDriverTest, TheKernelLooksAfterThePeerOnceItIsTold) {
+    pair p;
+    p.settings->keepalive_idle = std::chrono::seconds(60);
+    p.driver.connect(0, p.there());
+    p.driver.keep_alive();  // there is none yet
+    p.run();
+    EXPECT_EQ(p.driver.adopt(0), std::chrono::seconds(30));
+    p.acceptor.accept(p.peer);
+    EXPECT_EQ(keep_alive_of(p.peer), 0);
+    p.driver.keep_alive();
+    EXPECT_EQ(keep_alive_of(p.peer), 1);
 }
 
 TEST(ConnectionDriverTest, RefusedConnectIsToldNeverFromInsideTheCall) {
@@ -305,12 +338,13 @@ TEST(ConnectionDriverTest, ASocketThatIsConnectedAlreadyWillDo) {
     pair p;
     int ends[2] = {-1, -1};
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    p.settings->keepalive_idle = std::chrono::seconds(60);
     p.driver.connect(3, owned_descriptor(ends[0]));
     EXPECT_EQ(p.heard->results, 0);
     p.run();
     EXPECT_EQ(p.heard->attempt, 3U);
     ASSERT_TRUE(p.heard->connected && !*p.heard->connected);
-    p.driver.adopt(3);
+    EXPECT_EQ(p.driver.adopt(3), std::nullopt) << "its owner set it up";
     ASSERT_EQ(::send(ends[1], "hi", 2, 0), 2);
     std::array<std::byte, 16> into;
     EXPECT_EQ(p.driver.read(into).size, 2U);

@@ -104,6 +104,43 @@ TEST_F(ResolverTest, OverridesAlsoReplaceLiterals) {
     EXPECT_EQ(out.addresses, std::vector<std::string>{"127.0.0.1"});
 }
 
+TEST_F(ResolverTest, KnowsAtOnceWhatNeedsNoLookup) {
+    dns_config config;
+    config.overrides = {{"fixed.example", 0, {"10.0.0.9"}}, {"none.example", 0, {}}};
+    make(config);
+    const auto list = [](const char* address) {
+        return address_list{boost::asio::ip::make_address(address)};
+    };
+    EXPECT_EQ(resolver_->known("[::1]", 443), list("::1"));
+    EXPECT_EQ(resolver_->known("FIXED.example.", 443), list("10.0.0.9"));
+    EXPECT_EQ(resolver_->known("none.example", 443), std::nullopt) << "why is `resolve`'s to say";
+    EXPECT_EQ(resolver_->known("a.example", 443), std::nullopt);
+    outcome out;
+    resolve("a.example", out);
+    EXPECT_EQ(resolver_->known("a.example", 443), std::nullopt);
+    lookups_.at(0).handler(answer("10.0.0.1", std::chrono::seconds(60)));
+    run();
+    EXPECT_EQ(resolver_->known("A.example", 443), list("10.0.0.1"));
+    EXPECT_EQ(lookups_.size(), 1U);
+}
+
+TEST_F(ResolverTest, KnowsNothingThatIsOutOfDateOrMissing) {
+    dns_config config;
+    config.stale_while_refresh = std::chrono::seconds(60);
+    config.stale_if_error = std::chrono::seconds(60);
+    config.min_ttl = std::chrono::seconds(0);
+    make(config);
+    outcome out;
+    resolve("old.example", out);
+    lookups_.at(0).handler(answer("10.0.0.1", std::chrono::seconds(0)));
+    resolve("missing.example", out);
+    lookups_.at(1).handler({make_error_code(errc::name_not_found), "no such name", {}, {}});
+    run();
+    EXPECT_EQ(resolver_->known("old.example", 443), std::nullopt);
+    EXPECT_EQ(resolver_->known("missing.example", 443), std::nullopt);
+    EXPECT_EQ(lookups_.size(), 2U) << "nobody is asked";
+}
+
 TEST_F(ResolverTest, AsksOncePerNameHoweverManyWait) {
     make();
     std::vector<outcome> outs(50);

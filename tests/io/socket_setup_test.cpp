@@ -15,6 +15,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace hearth::io {
 namespace {
@@ -84,6 +85,11 @@ TEST(SocketSetupTest, KeepAliveHasIdleTimeIntervalAndCount) {
     settings.keepalive_interval = seconds(7);
     settings.keepalive_count = 3;
     const opened socket(settings);
+    EXPECT_EQ(socket.option(SOL_SOCKET, SO_KEEPALIVE), 0) << "that can wait";
+    EXPECT_TRUE(keeps_alive_later(make_tcp_endpoint("127.0.0.1", 443), settings));
+    EXPECT_TRUE(keeps_alive_later(make_tcp_endpoint("::1", 443), settings));
+    EXPECT_FALSE(keeps_alive_later(make_unix_endpoint("/run/origin"), settings));
+    keep_alive(socket.descriptor, settings);
     EXPECT_EQ(socket.option(SOL_SOCKET, SO_KEEPALIVE), 1);
     EXPECT_EQ(socket.option(IPPROTO_TCP, TCP_KEEPIDLE), 31);
     EXPECT_EQ(socket.option(IPPROTO_TCP, TCP_KEEPINTVL), 7);
@@ -91,7 +97,24 @@ TEST(SocketSetupTest, KeepAliveHasIdleTimeIntervalAndCount) {
 }
 
 TEST(SocketSetupTest, KeepAliveIsOffWithoutAnIdleTime) {
-    EXPECT_EQ(opened({}).option(SOL_SOCKET, SO_KEEPALIVE), 0);
+    const opened socket({});
+    EXPECT_FALSE(keeps_alive_later(make_tcp_endpoint("127.0.0.1", 443), {}));
+    keep_alive(socket.descriptor, {});
+    EXPECT_EQ(socket.option(SOL_SOCKET, SO_KEEPALIVE), 0);
+}
+
+TEST(SocketSetupTest, AHookHasTheLastWordAboutKeepAlive) {
+    socket_settings settings;
+    settings.keepalive_idle = seconds(31);
+    settings.before_connect = [](int descriptor, std::string_view) {
+        const int idle = 99;
+        ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+        return error_code();
+    };
+    const opened socket(settings);
+    EXPECT_FALSE(keeps_alive_later(make_tcp_endpoint("127.0.0.1", 443), settings));
+    EXPECT_EQ(socket.option(SOL_SOCKET, SO_KEEPALIVE), 1);
+    EXPECT_EQ(socket.option(IPPROTO_TCP, TCP_KEEPIDLE), 99);
 }
 
 TEST(SocketSetupTest, NoDelayIsOnUnlessSwitchedOff) {
