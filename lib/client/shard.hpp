@@ -33,6 +33,7 @@
 #include "client/origin_entry.hpp"
 #include "client/pool_key.hpp"
 #include "client/proxy_rules.hpp"
+#include "client/slice_clock.hpp"
 #include "core/load_watch.hpp"
 #include "core/pool_core.hpp"
 #include "io/answer_box.hpp"
@@ -247,6 +248,8 @@ private:
     // Handshake slices (shard_slices.cpp).
     void run_slices();
     void run_slice(connection_id id);
+    [[nodiscard]] static slice_kind kind_of_slice(const link& l,
+                                                  const proto::tls_engine& handshake);
     void send_slice(link& l);
     void finish_slice(link& l, proto::tls_step step, base::duration cost);
     // Verification by the caller (shard_verify.cpp).
@@ -463,6 +466,7 @@ private:
     base::handle_heap<base::time_point, origin_id> origins_by_use_;  // as it was when they were set
     std::uint64_t origins_forgotten_ = 0;
     base::deadline_queue<exchange_id> exchange_times_;
+    slice_clock slice_clock_;
     base::deadline_queue<connection_id> link_times_;       // of HTTP/2 connections with streams
     base::deadline_queue<connection_id> keepalive_times_;  // of connections younger than half of it
     base::deadline_queue<connection_id> bulk_times_;  // of those that want many octets at a time

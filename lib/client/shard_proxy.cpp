@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/assert.hpp"
-#include "client/handshake_workers.hpp"
 #include "client/shard.hpp"
 #include "client/shard_turn.hpp"
 
@@ -102,9 +101,9 @@ void shard::read_proxy_tls(link& l) {
 }
 
 void shard::step_proxy_tls(link& l) {
-    const auto before = thread_cpu();
+    const auto timed = slice_clock_.start(kind_of_slice(l, *l.proxy_tls));
     const proto::tls_step step = l.proxy_tls->step();
-    const auto cost = thread_cpu() - before;
+    const auto cost = slice_clock_.stop(timed);
     const connection_id id = l.id;
     l.flight_reported = false;
     if (step == proto::tls_step::failed) {

@@ -20,6 +20,11 @@ constexpr std::size_t max_stored_handshake = 128 * 1024;
 
 }  // namespace
 
+slice_kind shard::kind_of_slice(const link& l, const proto::tls_engine& handshake) {
+    if (!l.flight_reported) return slice_kind::hello;
+    return handshake.is_resuming() ? slice_kind::resumed_flight : slice_kind::full_flight;
+}
+
 void shard::run_slices() {
     slices_posted_ = false;
     if (!is_starved_) core_.on_turn(now_);
@@ -34,9 +39,9 @@ void shard::run_slice(connection_id id) {
     }
     if (l->proxy_tls) return step_proxy_tls(*l);
     if (settings_.handshake_threads) return send_slice(*l);
-    const auto before = thread_cpu();
+    const auto timed = slice_clock_.start(kind_of_slice(*l, *l->wire->tls()));
     const proto::tls_step step = l->wire->step();
-    finish_slice(*l, step, thread_cpu() - before);
+    finish_slice(*l, step, slice_clock_.stop(timed));
 }
 
 /// To a thread for handshakes. The engine goes with it: until it is back the link has nothing to

@@ -92,6 +92,7 @@ public:
     [[nodiscard]] memory_bio& bio() { return bio_; }
     [[nodiscard]] tls_hooks& hooks() { return hooks_; }
     [[nodiscard]] const std::shared_ptr<const tls_profile>& profile() const { return profile_; }
+    [[nodiscard]] bool is_resuming() const { return offered_ != nullptr; }
     [[nodiscard]] errc error_code() const { return error_code_; }
     [[nodiscard]] const std::string& error_detail() const { return error_detail_; }
 
@@ -413,6 +414,8 @@ bool tls_engine::encrypt(std::span<const std::byte> plain) {
 void tls_engine::shut_down() { implementation_->shut_down(); }
 
 base::byte_queue& tls_engine::output() { return implementation_->bio().output(); }
+
+bool tls_engine::is_resuming() const { return implementation_->is_resuming(); }
 
 bool tls_engine::resumed() const { return SSL_session_reused(implementation_->ssl()) == 1; }
 

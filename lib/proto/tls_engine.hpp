@@ -102,6 +102,7 @@ public:
     // Facts.
     [[nodiscard]] const std::shared_ptr<const tls_profile>& profile() const;
     [[nodiscard]] bool resumed() const;
+    [[nodiscard]] bool is_resuming() const;  ///< In a handshake for which there was a ticket.
     [[nodiscard]] std::string_view version() const;  ///< "TLSv1.3"
     [[nodiscard]] std::string_view cipher() const;
     [[nodiscard]] std::string_view alpn() const;  ///< Empty if none was chosen.
