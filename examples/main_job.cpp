@@ -145,7 +145,8 @@ void print_phases(const hearth::response& r) {
     std::printf("  address   %s, %s connection", c.peer_address.c_str(),
                 c.reused ? "reused" : "new");
     if (c.tls) {
-        std::printf(", %s (%s)%s", c.tls_version.c_str(), c.tls_cipher.c_str(),
+        std::printf(", %s (%s)%s", std::string(c.tls_version).c_str(),
+                    std::string(c.tls_cipher).c_str(),
                     c.tls_resumed ? ", resumed" : ", full handshake");
     }
     std::printf("\n");

@@ -3,7 +3,8 @@
 //
 // A handler with an associated executor holds outstanding work there and is dispatched to it; one
 // without runs on the client's executor. The client calls `run` after a turn, never from inside an
-// initiating call, exactly once. The cancellation slot is emptied just before.
+// initiating call, exactly once. The cancellation slot is emptied just before. The result goes to
+// the handler from that allocation, which is freed when the handler returns.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -150,12 +151,14 @@ private:
         auto& call = static_cast<pending_handler_for&>(*self);
         call.is_due_ = false;
         [[maybe_unused]] const work_type work(std::move(call.work_));  // first, so destroyed last
+        // Whatever the caller's code throws, it has been called.
+        const std::unique_ptr<pending_handler_for> result_owner(&call);
+        (void)self.release();
         Handler handler(std::move(call.handler_));
-        auto result = std::move(*call.result_);
-        self.reset();  // memory is free again before user code runs
         auto slot = boost::asio::get_associated_cancellation_slot(handler);
         if (slot.is_connected()) slot.clear();
-        run_own([&] { std::apply(std::move(handler), std::move(result)); });
+        // From where it lies: to move a response is not cheap.
+        run_own([&] { std::apply(std::move(handler), std::move(*call.result_)); });
     }
 
     work_type work_;  // before the handler, which may hold a copy of the executor

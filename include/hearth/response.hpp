@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hearth/error.hpp"
@@ -32,9 +33,10 @@ struct connection_info {
     bool reused = false;       ///< It had served another exchange, or was warm, before.
     bool tls = false;
     bool tls_resumed = false;  ///< Its handshake resumed a session.
-    std::string tls_version;   ///< "TLSv1.3"; empty on plaintext.
-    std::string tls_cipher;
-    std::string alpn;  ///< What ALPN chose; empty if nothing.
+    // Text that lives as long as the process.
+    std::string_view tls_version;  ///< "TLSv1.3"; empty on plaintext.
+    std::string_view tls_cipher;   ///< "TLS_AES_128_GCM_SHA256"; empty on plaintext.
+    std::string_view alpn;         ///< What ALPN chose, "h2" or "http/1.1"; empty if nothing.
 };
 
 /// Octets of bodies by the way they took; of an exchange's last attempt. What an upgraded exchange

@@ -187,9 +187,9 @@ private:
     void complete(handler_ptr<Args...> handler, Values&&... values);
     // Lack of memory (shard_memory.cpp).
     void start_over() noexcept;
-    void give_up(live_exchange& x) noexcept;
-    void give_up_streamed(exchange_control& control, live_exchange& x) noexcept;
-    void give_up_read(exchange_control& control) noexcept;
+    [[gnu::cold]] void give_up(live_exchange& x) noexcept;
+    [[gnu::cold]] void give_up_streamed(exchange_control& control, live_exchange& x) noexcept;
+    [[gnu::cold]] void give_up_read(exchange_control& control) noexcept;
     void forget_everything() noexcept;
     void recover() noexcept;
     // Origins (shard_origins.cpp).
@@ -218,7 +218,7 @@ private:
     void begin_dialer(link& l, std::uint32_t attempt);
     void on_dialed(connection_id id, std::uint32_t attempt, std::uint64_t ticket, dialed result);
     void stop_dialer(link& l);
-    void attempt_failed_to_connect(link& l, std::uint32_t attempt, error_code error);
+    [[gnu::cold]] void attempt_failed_to_connect(link& l, std::uint32_t attempt, error_code error);
     void begin_handshake(link& l);
     // Through a proxy (shard_proxy.cpp).
     [[nodiscard]] bool needs_tunnel(const link& l) const;
@@ -229,8 +229,8 @@ private:
     void read_proxy_tls(link& l);
     void step_proxy_tls(link& l);
     bool write_proxy_tls(link& l);
-    void proxy_tls_failed(link& l, core::dial_failure failure, error_code error,
-                          const std::string& detail);
+    [[gnu::cold]] void proxy_tls_failed(link& l, core::dial_failure failure, error_code error,
+                                        const std::string& detail);
     void begin_tunnel(link& l);
     void on_target_resolved(connection_id id, error_code error, std::string detail,
                             const io::address_list& addresses);
@@ -260,9 +260,11 @@ private:
 
     bool take_what_follows(link& l);
     void become_ready(link& l);
-    void dial_failed(link& l, core::dial_failure failure, error_code error, std::string detail);
-    void note_dial_failure(link& l, phase where, error_code error, std::string detail);
-    void note_lost(link& l);
+    [[gnu::cold]] void dial_failed(link& l, core::dial_failure failure, error_code error,
+                                   std::string detail);
+    [[gnu::cold]] void note_dial_failure(link& l, phase where, error_code error,
+                                         std::string detail);
+    [[gnu::cold]] void note_lost(link& l);
     void let_go_address(const core::address_book* book, core::address_book::slot address);
     bool end_vote(live_exchange& x, core::attempt_result result);
     void advance(link& l, phase where);
@@ -272,7 +274,7 @@ private:
     bool poll_link(link& l);
     bool on_event(link& l, proto::event& e);
     void on_link_error(link& l, const proto::event& e);
-    void link_lost(link& l, close_reason reason);
+    [[gnu::cold]] void link_lost(link& l, close_reason reason);
     void erase_link(connection_id id);
     void count_traffic(const link& l);
     void touch(link& l);
@@ -285,14 +287,15 @@ private:
     void let_go(link& l, const live_exchange& x);
     bool on_http2_event(link& l, proto::event& e);
     void on_pong(link& l);
-    void stream_failed(link& l, live_exchange& x, const proto::event& e);
-    bool move_exchange(live_exchange& x, link& l, bool is_unprocessed, bool lost);
+    [[gnu::cold]] void stream_failed(link& l, live_exchange& x, const proto::event& e);
+    [[gnu::cold]] bool move_exchange(live_exchange& x, link& l, bool is_unprocessed, bool lost);
     bool await_extended_connect(live_exchange& x, link& l);
     void begin_awaiting(link& l);
-    void fail_unbegun(live_exchange& x, link& l, error_code error, std::string detail);
+    [[gnu::cold]] void fail_unbegun(live_exchange& x, link& l, error_code error,
+                                    std::string detail);
     bool try_elsewhere(live_exchange& x, link& l, const response_head& head);
     bool http2_broke(link& l);
-    void fail_streams(link& l, errc code, std::string_view detail);
+    [[gnu::cold]] void fail_streams(link& l, errc code, std::string_view detail);
     void perform_reset(const core::action& action);
     void credit(live_exchange& x, link& l);
     void before_flush(link& l);
@@ -305,7 +308,7 @@ private:
     void assigned_too_late(live_exchange& x);
     void acquire(live_exchange& x, bool fresh);
     [[nodiscard]] base::time_point deadline_of(const request& what, base::time_point started) const;
-    void refuse_starved(call& from) noexcept;
+    [[gnu::cold]] void refuse_starved(call& from) noexcept;
     void begin_call(call& from, const std::shared_ptr<cancel_handle>& handle);
     bool turn_away(call& from);
     [[nodiscard]] error_code error_of(core::wait_failure failure, origin_id origin) const;
@@ -323,9 +326,9 @@ private:
     void on_head(live_exchange& x, link& l, proto::event& e);
     bool on_data(live_exchange& x, link& l, std::span<const std::byte> data);
     void on_end(live_exchange& x, link& l, bool reusable);
-    void attempt_failed(link& l, errc code, std::string detail, bool lost);
-    void fail_assigned(exchange_id id, error_code error, std::string detail);
-    void fail_body_limit(exchange_id id, std::uint64_t limit);
+    [[gnu::cold]] void attempt_failed(link& l, errc code, std::string detail, bool lost);
+    [[gnu::cold]] void fail_assigned(exchange_id id, error_code error, std::string detail);
+    [[gnu::cold]] void fail_body_limit(exchange_id id, std::uint64_t limit);
     void complete_exchange(exchange_id id, error_code error);
     void complete_streamed(live_exchange& x, error_code error);
     void describe_failure(live_exchange& x, error_code error, std::string detail = {});
@@ -337,13 +340,14 @@ private:
     void serve_reader(exchange_control& control);
     void begin_read(exchange_control& control, size_handler handler);
     void end_read(exchange_control& control, error_code error);
-    void fail_reader(exchange_control& control, error_code error, std::string_view detail);
+    [[gnu::cold]] void fail_reader(exchange_control& control, error_code error,
+                                   std::string_view detail);
     // Into files (shard_file.cpp).
     bool serve_file(exchange_control& control);
     void deliver_to_file(exchange_control& control, link& l, std::span<const std::byte> data);
     bool write_files();
     bool put_file(exchange_control& control, std::span<const std::byte> data);
-    void file_failed(exchange_control& control, int code);
+    [[gnu::cold]] void file_failed(exchange_control& control, int code);
     bool empty_pipe(exchange_control& control, link& l, transfer& count);
     io::io_result splice_body(link& l);
     // Reading (shard_read.cpp).
@@ -374,7 +378,8 @@ private:
     [[nodiscard]] std::unique_ptr<core::admission> make_admission();
     void admit(live_exchange& x, exchange_id id);
     void on_admission(exchange_id id, const core::admission_answer& answer);
-    void refuse_admission(live_exchange& x, exchange_id id, const core::admission_answer& answer);
+    [[gnu::cold]] void refuse_admission(live_exchange& x, exchange_id id,
+                                        const core::admission_answer& answer);
     void end_admission(live_exchange& x, error_code error);
     [[nodiscard]] core::attempt_result result_of(const live_exchange& x, error_code error) const;
     bool serve_held();

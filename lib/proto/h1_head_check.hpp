@@ -64,7 +64,7 @@ private:
     bool note_content_length(std::string_view value);
     bool note_transfer_encoding(std::string_view value);
     bool check_whole();
-    bool refuse(std::string_view detail, errc error = errc::peer_protocol_error);
+    [[gnu::cold]] bool refuse(std::string_view detail, errc error = errc::peer_protocol_error);
 
     section kind_ = section::head;
     limits limits_;

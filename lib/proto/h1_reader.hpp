@@ -46,7 +46,7 @@ public:
     void retain() { input_.retain(); }
     void on_peer_closed(bool clean);
     /// The engine's caller broke a rule: the next poll fails `exchange` with `errc::internal`.
-    void fail_internal(exchange_id exchange);
+    [[gnu::cold]] void fail_internal(exchange_id exchange);
 
     [[nodiscard]] bool is_idle() const {
         return phase_ == phase::idle && input_.empty() && !is_peer_closed_ && !is_misused_;
@@ -101,8 +101,8 @@ private:
 
     outcome give(event& out, event_kind kind) const;
     outcome give_head(event& out, event_kind kind);
-    outcome fail(event& out, errc error, std::string_view detail);
-    outcome refuse(event& out, std::string_view detail);
+    [[gnu::cold]] outcome fail(event& out, errc error, std::string_view detail);
+    [[gnu::cold]] outcome refuse(event& out, std::string_view detail);
     void expect_section(h1_head_check::section kind);
     h1_head_check::outcome check_section();
     void drop_response();

@@ -97,20 +97,20 @@ private:
                      std::span<const std::byte> data = {});
     [[nodiscard]] bool deliver(pending& next, event& out);
     [[nodiscard]] bool deliver_of_stream(pending& next, event& out);
-    void refuse_request(exchange_id exchange, const request_error& why);
+    [[gnu::cold]] void refuse_request(exchange_id exchange, const request_error& why);
     /// The stream's last event is an error; nothing is sent.
-    void fail_stream(h2_stream& stream, const failure_cause& cause);
+    [[gnu::cold]] void fail_stream(h2_stream& stream, const failure_cause& cause);
     /// The same, and the peer is told.
     void reset_stream(h2_stream& stream, const failure_cause& cause);
-    void fail_misuse(h2_stream& stream);
+    [[gnu::cold]] void fail_misuse(h2_stream& stream);
     /// All streams fail, and the peer is told unless nghttp2 does.
-    void fail_connection(h2_error_code code, std::string_view detail);
-    void mark_failed(h2_error_code code, std::string_view detail,
-                     errc error = errc::peer_protocol_error);
+    [[gnu::cold]] void fail_connection(h2_error_code code, std::string_view detail);
+    [[gnu::cold]] void mark_failed(h2_error_code code, std::string_view detail,
+                                   errc error = errc::peer_protocol_error);
     void notice_shortage();
     void mark_over(h2_stream& stream);
     void forget(h2_stream& stream);
-    [[nodiscard]] std::string lost_detail() const;
+    [[gnu::cold]] [[nodiscard]] std::string lost_detail() const;
 
     // Input (h2_input.cpp).
     void advance();
@@ -122,7 +122,7 @@ private:
     [[nodiscard]] bool accept_control(const h2_frame_header& frame);
     void finish_frame();
     [[nodiscard]] bool spend(h2_nuisance kind);
-    [[nodiscard]] bool refuse(h2_error_code code, std::string_view detail);
+    [[gnu::cold]] [[nodiscard]] bool refuse(h2_error_code code, std::string_view detail);
     [[nodiscard]] h2_stream* live(std::int32_t id) const;
     [[nodiscard]] bool was_ended(const h2_stream* stream, std::int32_t id) const;
     void end_response(h2_stream& stream);

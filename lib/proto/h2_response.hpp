@@ -72,7 +72,7 @@ private:
     [[nodiscard]] bool note_special(std::string_view name, std::string_view value);
     [[nodiscard]] block finish_head(bool ends_stream, const h2_settings& bounds);
     [[nodiscard]] bool has_no_content() const;
-    bool refuse(std::string_view detail, errc error = errc::peer_protocol_error);
+    [[gnu::cold]] bool refuse(std::string_view detail, errc error = errc::peer_protocol_error);
 
     stage stage_ = stage::head;
     bool is_head_request_ = false;

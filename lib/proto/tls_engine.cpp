@@ -334,7 +334,12 @@ std::string_view tls_engine::implementation::alpn() const {
     const unsigned char* name = nullptr;
     unsigned size = 0;
     SSL_get0_alpn_selected(ssl(), &name, &size);
-    return {reinterpret_cast<const char*>(name), size};
+    const std::string_view chosen(reinterpret_cast<const char*>(name), size);
+    // What is kept of it outlives the connection.
+    for (const std::string_view known : {std::string_view("http/1.1"), std::string_view("h2")}) {
+        if (chosen == known) return known;
+    }
+    return chosen;
 }
 
 void tls_engine::implementation::fail(errc code, std::string_view detail) {

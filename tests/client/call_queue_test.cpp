@@ -161,6 +161,26 @@ TEST(CallQueueTest, HandlersThatFailHaveTheirErrorAndEmptyValues) {
     EXPECT_FALSE(noted(log, 'a').fail(boost::asio::error::no_memory)) << "nobody waits for it";
 }
 
+TEST(CallQueueTest, OneWhoseHandlerHasBeenCalledIsNotKept) {
+    call_queue kept;
+    int calls = 0;
+    handler_ptr<int> handler = make_handler<int>([&](int) {
+        ++calls;
+        throw std::bad_alloc();
+    });
+    handler->set_result(7);
+    call_ptr call = std::move(handler);
+    try {
+        const call_rescue rescue(kept, rescued::all);
+        pending_call& running = *call;
+        running.run(std::move(call));
+    } catch (const std::bad_alloc&) {
+        EXPECT_TRUE(kept.empty());
+    }
+    EXPECT_EQ(calls, 1);
+    EXPECT_TRUE(is_own_exception());
+}
+
 /// Takes nothing, for there is no memory.
 class full_context final : public boost::asio::execution_context {};
 class full_executor {
