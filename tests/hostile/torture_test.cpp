@@ -39,7 +39,7 @@ enum class wire { plain, tls, http2, tunnel };
 
 /// What there is beside the client; none of it is afflicted.
 struct surroundings {
-    explicit surroundings(wire by) : by(by), origin(options_for(by)) {
+    explicit surroundings(wire chosen) : by(chosen), origin(options_for(chosen)) {
         if (by == wire::tunnel) proxy.emplace(origin.port());
         origin.on("/gzip", [body = support::gzip_encoded(testing::pattern_octets(0, small))](
                                const testing::request_view&, testing::responder out) {
