@@ -10,6 +10,7 @@
 
 #include "../command_line.hpp"
 #include "../json_line.hpp"
+#include "base/slab.hpp"
 #include "core/pool_core.hpp"
 #include "support/allocations.hpp"
 
@@ -64,12 +65,13 @@ private:
     }
 
     void acquire(origin_id origin) {
-        pool_.acquire(now_, {{++exchanges_, 1}, origin});
+        pool_.acquire(now_, {exchanges_.emplace(), origin});
         drain();
     }
     void done(const core::action& holder) {
         pool_.on_exchange_done(now_, holder.connection, holder.exchange,
                                core::exchange_outcome::reusable);
+        exchanges_.erase(holder.exchange);
         drain();
     }
     void dial() {
@@ -95,7 +97,8 @@ private:
     std::vector<core::action> holders_;
     core::action assigned_;
     connection_id dialled_;
-    std::uint32_t exchanges_ = 0;
+    struct nothing {};
+    base::slab<nothing, exchange_id> exchanges_;  // names them as a shard does: each place anew
     std::size_t at_ = 0;
 };
 
@@ -122,15 +125,16 @@ int main(int count, char** values) {
     const auto run = [&](std::uint64_t times) {
         for (std::uint64_t i = 0; i < times; ++i) waiters != 0 ? all.waiter_cycle() : all.cycle();
     };
-    run(2 * static_cast<std::uint64_t>(origins));  // until everything has its size
+    run(2 * static_cast<std::uint64_t>(origins) + 10'000);  // until everything has its size
     const std::uint64_t allocations = support::allocations();
     const auto begin = steady_clock::now();
     run(cycles);
     const std::chrono::duration<double, std::nano> took = steady_clock::now() - begin;
+    const std::uint64_t allocated = support::allocations() - allocations;
     bench::json_line()
         .number("cycles", cycles)
         .number("ns_per_cycle", took.count() / static_cast<double>(cycles))
-        .number("allocations", support::allocations() - allocations)
+        .number("allocations", allocated)
         .print();
     return 0;
 }
