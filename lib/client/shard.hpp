@@ -473,7 +473,7 @@ private:
     base::deadline_queue<exchange_id> exchange_times_;
     slice_clock slice_clock_;
     base::deadline_queue<connection_id> link_times_;       // of HTTP/2 connections with streams
-    base::deadline_queue<connection_id> keepalive_times_;  // of connections younger than half of it
+    base::deadline_queue<connection_id> keepalive_times_;  // when the kernel is told to look
     base::deadline_queue<connection_id> bulk_times_;  // of those that want many octets at a time
     base::deadline_queue<origin_id> gate_times_;
     base::deadline_queue<origin_id> name_times_;
