@@ -72,7 +72,7 @@ std::optional<octets>* place_of(derivation& into, std::string_view name) {
     return nullptr;
 }
 
-bool take(derivation& into, const OSSL_PARAM& each) {
+bool take_parameter(derivation& into, const OSSL_PARAM& each) {
     const std::string_view name = each.key;
     if (each.data == nullptr) return false;
     if (name == OSSL_KDF_PARAM_DIGEST) {
@@ -95,11 +95,11 @@ bool take(derivation& into, const OSSL_PARAM& each) {
 }
 
 // Nothing where a parameter is of a kind, or there twice, that libssl would not give.
-std::optional<derivation> read(const OSSL_PARAM* parameters) {
+std::optional<derivation> read_derivation(const OSSL_PARAM* parameters) {
     if (parameters == nullptr) return std::nullopt;
     derivation found;
     for (; parameters->key != nullptr; ++parameters) {
-        if (!take(found, *parameters)) return std::nullopt;
+        if (!take_parameter(found, *parameters)) return std::nullopt;
     }
     return found;
 }
@@ -178,7 +178,7 @@ bool derive_by(const derivation& of, std::span<unsigned char> out) {
 // False if it is not of the usual kind; nothing has been written then.
 bool derive_usual(const OSSL_PARAM* parameters, std::span<unsigned char> out) {
     if (out.data() == nullptr || out.empty()) return false;
-    const std::optional<derivation> found = read(parameters);
+    const std::optional<derivation> found = read_derivation(parameters);
     if (!found || !found->mode) return false;
     if (found->digest == "SHA2-256" || found->digest == "SHA256") {
         return derive_by<sha256_digest>(*found, out);
@@ -234,12 +234,12 @@ const OSSL_PARAM* gettable_parameters(void*, void* provider) {
 }
 
 // The dispatch table has one type for all functions, whatever they take.
-using any_function = void (*)();
+using any_kdf_function = void (*)();
 template <typename Function>
-any_function erased(Function* function) {
-    return reinterpret_cast<any_function>(function);
+any_kdf_function erased(Function* function) {
+    return reinterpret_cast<any_kdf_function>(function);
 }
-const std::array<OSSL_DISPATCH, 9> functions = {
+const std::array<OSSL_DISPATCH, 9> kdf_functions = {
     OSSL_DISPATCH{OSSL_FUNC_KDF_NEWCTX, erased(&make_context)},
     OSSL_DISPATCH{OSSL_FUNC_KDF_FREECTX, erased(&free_context)},
     OSSL_DISPATCH{OSSL_FUNC_KDF_RESET, erased(&reset_context)},
@@ -282,7 +282,7 @@ const OSSL_DISPATCH* tls13_kdf(const OSSL_DISPATCH* table) noexcept {
     const original_functions found = read_functions(table);
     if (!found.are_complete()) return table;
     original = found;
-    return functions.data();
+    return kdf_functions.data();
 }
 
 }  // namespace hearth::proto
