@@ -57,8 +57,10 @@ int memory_bio::on_write(BIO* bio, const char* source, int size) {
     BIO_clear_retry_flags(bio);
     if (size <= 0) return 0;
     auto* self = static_cast<memory_bio*>(BIO_get_data(bio));
+    const auto records = std::as_bytes(std::span(source, static_cast<std::size_t>(size)));
     try {
-        self->output_.append(std::as_bytes(std::span(source, static_cast<std::size_t>(size))));
+        (self->diverts_ ? self->diverted_ : self->output_).append(records);
+        self->count_written(records);
     } catch (const std::bad_alloc&) {  // no exception may cross OpenSSL
         return -1;
     }
@@ -114,7 +116,14 @@ std::size_t memory_bio::next_record_size() const {
 
 int memory_bio::read(std::span<std::byte> target, bool& try_later) {
     if (refused_) return -1;
-    if (deliverable_ == 0) deliverable_ = next_record_size();
+    if (keeps_records_ || !injected_.empty()) {
+        try_later = injected_.empty();
+        return try_later ? -1 : read_injected(target);
+    }
+    if (deliverable_ == 0) {
+        deliverable_ = next_record_size();
+        if (deliverable_ != 0) ++counts_.read;
+    }
     if (deliverable_ == 0) {
         try_later = true;
         return -1;
@@ -128,6 +137,47 @@ int memory_bio::read(std::span<std::byte> target, bool& try_later) {
     deliverable_ -= count;
     if (limit_ != no_limit) limit_ -= count;
     return static_cast<int>(count);
+}
+
+int memory_bio::read_injected(std::span<std::byte> target) {
+    const auto all = injected_.data();
+    const std::size_t count = std::min(target.size(), all.size());
+    std::memcpy(target.data(), all.data(), count);
+    injected_.consume(count);
+    injected_.release();
+    return static_cast<int>(count);
+}
+
+// libssl writes record by record.
+void memory_bio::count_written(std::span<const std::byte> records) {
+    while (!records.empty()) {
+        if (records.size() < header_size) break;
+        const std::size_t size = header_size + (std::to_integer<std::size_t>(records[3]) << 8U |
+                                                std::to_integer<std::size_t>(records[4]));
+        if (size > records.size()) break;
+        ++counts_.written;
+        records = records.subspan(size);
+    }
+    if (!records.empty()) counts_.are_known = false;
+}
+
+std::span<const std::byte> memory_bio::front() {
+    const std::size_t size = next_record_size();
+    if (held_.empty()) return borrowed_.first(size);
+    if (held_.size() < size) {
+        const std::size_t rest = size - held_.size();
+        held_.append(borrowed_.first(rest));
+        borrowed_ = borrowed_.subspan(rest);
+    }
+    return held_.data().first(size);
+}
+
+void memory_bio::drop_front(std::size_t size) {
+    if (held_.empty()) {
+        borrowed_ = borrowed_.subspan(size);
+    } else {
+        held_.consume(size);
+    }
 }
 
 void memory_bio::copy_out(std::span<std::byte> target) {

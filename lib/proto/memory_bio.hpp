@@ -9,6 +9,9 @@
 // - with read-ahead on, a record costs one read call, not one for its header and one for its body.
 // A header that no TLS record can have is passed through as it is, for OpenSSL to reject.
 //
+// Records can be taken out at both ends by who knows their keys: those received one by one
+// (`front`), and those that OpenSSL writes from a queue of their own (`divert`).
+//
 // Used by tls_engine alone. Not movable: the BIO keeps the address.
 #pragma once
 
@@ -49,6 +52,26 @@ public:
     void refuse_input() { refused_ = true; }
 
     [[nodiscard]] base::byte_queue& output() { return output_; }
+
+    // Records without OpenSSL.
+    /// Records that OpenSSL wrote and read since `start_count`.
+    struct counts {
+        std::uint64_t written = 0;
+        std::uint64_t read = 0;
+        bool are_known = true;  ///< False: what OpenSSL wrote was not in whole records.
+    };
+    void start_count() { counts_ = {}; }
+    [[nodiscard]] const counts& count() const { return counts_; }
+    /// The whole record that is next, or nothing. Until the next change.
+    [[nodiscard]] std::span<const std::byte> front();
+    void drop_front(std::size_t size);
+    /// OpenSSL reads what it is given by `inject` and nothing else, while `are_kept`.
+    void keep_records(bool are_kept) { keeps_records_ = are_kept; }
+    void inject(std::span<const std::byte> record) { injected_.append(record); }
+    /// OpenSSL writes to `diverted` instead of the output, while it is so.
+    void divert(bool is_so) { diverts_ = is_so; }
+    [[nodiscard]] base::byte_queue& diverted() { return diverted_; }
+
     /// Gives memory back that holds nothing.
     void release();
     [[nodiscard]] std::size_t memory() const { return held_.capacity() + output_.capacity(); }
@@ -63,6 +86,8 @@ private:
     [[nodiscard]] std::size_t next_record_size() const;
     [[nodiscard]] int read(std::span<std::byte> target, bool& try_later);
     void copy_out(std::span<std::byte> target);
+    [[nodiscard]] int read_injected(std::span<std::byte> target);
+    void count_written(std::span<const std::byte> records);
 
     base::byte_queue held_;
     std::span<const std::byte> borrowed_;
@@ -71,6 +96,11 @@ private:
     std::size_t limit_ = no_limit;
     bool over_limit_ = false;
     bool refused_ = false;
+    bool keeps_records_ = false;
+    bool diverts_ = false;
+    base::byte_queue injected_;
+    base::byte_queue diverted_;
+    counts counts_;
 };
 
 }  // namespace hearth::proto

@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "proto/sha2_hmac.hpp"
 
@@ -120,6 +121,48 @@ void expand(octets key, octets info, std::span<unsigned char> out) {
     OPENSSL_cleanse(block.data(), block.size());
 }
 
+// Who is told of keys on this thread.
+constinit thread_local tls13_traffic_keys* witness = nullptr;
+
+bool is_equal(octets text, std::string_view label) {
+    return std::string_view(reinterpret_cast<const char*>(text.data()), text.size()) == label;
+}
+
+bool is_secret_of(const tls13_traffic_keys::side& of, octets secret) {
+    return of.secret_size != 0 && of.secret_size == secret.size() &&
+           CRYPTO_memcmp(of.secret.data(), secret.data(), secret.size()) == 0;
+}
+
+void note_secret(tls13_traffic_keys::side& of, octets secret) {
+    if (secret.size() > of.secret.size()) return;
+    std::ranges::copy(secret, of.secret.begin());
+    of.secret_size = secret.size();
+    of.key_size = 0;
+    of.has_iv = false;
+}
+
+void note_key(tls13_traffic_keys::side& of, octets label, octets derived) {
+    if (is_equal(label, "key") && derived.size() <= of.key.size()) {
+        std::ranges::copy(derived, of.key.begin());
+        of.key_size = derived.size();
+    } else if (is_equal(label, "iv") && derived.size() == of.iv.size()) {
+        std::ranges::copy(derived, of.iv.begin());
+        of.has_iv = true;
+    }
+    if (!of.is_whole()) return;
+    OPENSSL_cleanse(of.secret.data(), of.secret.size());
+    of.secret_size = 0;
+}
+
+// Of what libssl derives, the keys of application data.
+void tell_witness(octets secret, octets label, octets derived) {
+    if (is_equal(label, "c ap traffic")) return note_secret(witness->client, derived);
+    if (is_equal(label, "s ap traffic")) return note_secret(witness->server, derived);
+    for (tls13_traffic_keys::side* each : {&witness->client, &witness->server}) {
+        if (is_secret_of(*each, secret)) return note_key(*each, label, derived);
+    }
+}
+
 // HKDF-Expand-Label.
 template <typename Digest>
 bool expand_label(octets secret, octets prefix, octets label, octets context,
@@ -138,6 +181,7 @@ bool expand_label(octets secret, octets prefix, octets label, octets context,
     *end++ = static_cast<unsigned char>(context.size());
     end = std::copy(context.begin(), context.end(), end);
     expand<Digest>(secret, octets(info.begin(), end), out);
+    if (witness != nullptr) tell_witness(secret, label, out);
     return true;
 }
 
@@ -277,6 +321,15 @@ original_functions read_functions(const OSSL_DISPATCH* table) {
 }
 
 }  // namespace
+
+tls13_traffic_keys::~tls13_traffic_keys() {
+    for (side* each : {&client, &server}) OPENSSL_cleanse(each, sizeof(*each));
+}
+
+tls13_key_witness::tls13_key_witness(tls13_traffic_keys& into) noexcept
+    : outer_(std::exchange(witness, &into)) {}
+
+tls13_key_witness::~tls13_key_witness() { witness = outer_; }
 
 const OSSL_DISPATCH* tls13_kdf(const OSSL_DISPATCH* table) noexcept {
     const original_functions found = read_functions(table);

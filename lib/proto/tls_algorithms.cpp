@@ -70,10 +70,22 @@ constexpr std::array selections = {selection{OSSL_OP_DIGEST, digests},
                                    selection{OSSL_OP_ASYM_CIPHER, encryptions},
                                    selection{OSSL_OP_DECODER, certificate_keys}};
 
-bool is_chosen(const selection& chosen, const OSSL_ALGORITHM& algorithm) {
+struct record_suite {
+    std::uint16_t number;
+    std::string_view cipher;
+    std::size_t key_size;
+};
+constexpr std::array record_suites = {record_suite{0x1301, "AES-128-GCM", 16},
+                                      record_suite{0x1302, "AES-256-GCM", 32},
+                                      record_suite{0x1303, "ChaCha20-Poly1305", 32}};
+
+std::string_view first_name(const OSSL_ALGORITHM& algorithm) {
     const std::string_view names = algorithm.algorithm_names;
-    const std::string_view first = names.substr(0, names.find(':'));
-    if (std::ranges::find(chosen.names, first) == chosen.names.end()) return false;
+    return names.substr(0, names.find(':'));
+}
+
+bool is_chosen(const selection& chosen, const OSSL_ALGORITHM& algorithm) {
+    if (std::ranges::find(chosen.names, first_name(algorithm)) == chosen.names.end()) return false;
     return chosen.operation != OSSL_OP_DECODER ||
            std::string_view(algorithm.property_definition).ends_with(certificate_key_input);
 }
@@ -85,6 +97,7 @@ using algorithm_list = std::array<OSSL_ALGORITHM, 16>;
 struct selected_algorithms {
     OSSL_PROVIDER* everything = nullptr;
     std::array<algorithm_list, selections.size()> lists{};
+    std::array<tls13_aead, record_suites.size()> aeads{};  // without a key size: not there
 
     [[nodiscard]] bool fill() {
         for (std::size_t i = 0; i < selections.size(); ++i) {
@@ -97,13 +110,24 @@ struct selected_algorithms {
                 if (count + 1 == lists[i].size()) return false;
                 OSSL_ALGORITHM& taken = lists[i][count++];
                 taken = *each;
-                if (std::string_view(each->algorithm_names).starts_with("TLS13-KDF")) {
+                if (first_name(*each) == "TLS13-KDF") {
                     taken.implementation = tls13_kdf(each->implementation);
                 }
+                if (selections[i].operation == OSSL_OP_CIPHER) note_aead(*each);
             }
             if (count == 0) return false;
         }
         return true;
+    }
+
+    void note_aead(const OSSL_ALGORITHM& algorithm) {
+        for (std::size_t i = 0; i < record_suites.size(); ++i) {
+            if (first_name(algorithm) != record_suites[i].cipher) continue;
+            if (aeads[i].read(algorithm.implementation,
+                              OSSL_PROVIDER_get0_provider_ctx(everything))) {
+                aeads[i].key_size = record_suites[i].key_size;
+            }
+        }
     }
 };
 constinit selected_algorithms selected;
@@ -183,6 +207,14 @@ OSSL_LIB_CTX* tls_algorithms() noexcept {
     }
     clear_openssl_errors();
     return found;
+}
+
+const tls13_aead* tls13_aead_of(std::uint16_t suite) noexcept {
+    for (std::size_t i = 0; i < record_suites.size(); ++i) {
+        const tls13_aead& aead = selected.aeads[i];
+        if (record_suites[i].number == suite) return aead.key_size != 0 ? &aead : nullptr;
+    }
+    return nullptr;
 }
 
 }  // namespace hearth::proto

@@ -8,6 +8,10 @@
 
 #include <openssl/types.h>
 
+#include <cstdint>
+
+#include "proto/tls13_aead.hpp"
+
 namespace hearth::proto {
 
 /// The context with the algorithms of OpenSSL's default cipher list, of all TLS 1.3 suites and key
@@ -16,5 +20,9 @@ namespace hearth::proto {
 /// makes it (another provider is active in it, or FIPS is asked for), from OpenSSL 3.2 on, which
 /// remembers its decoders, and without memory. Loads OpenSSL's configuration. From any thread.
 [[nodiscard]] OSSL_LIB_CTX* tls_algorithms() noexcept;
+
+/// What protects the records of a suite of TLS 1.3 (by its number, RFC 8446 B.4) in that context;
+/// null if there is none. Once `tls_algorithms` has returned a context.
+[[nodiscard]] const tls13_aead* tls13_aead_of(std::uint16_t suite) noexcept;
 
 }  // namespace hearth::proto

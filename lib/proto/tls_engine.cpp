@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -12,6 +13,8 @@
 #include "proto/memory_bio.hpp"
 #include "proto/openssl_error.hpp"
 #include "proto/openssl_ptr.hpp"
+#include "proto/tls13_records.hpp"
+#include "proto/tls_algorithms.hpp"
 #include "proto/tls_chain_cache_impl.hpp"
 #include "proto/tls_hooks.hpp"
 #include "proto/tls_profile_impl.hpp"
@@ -33,6 +36,10 @@ constexpr unsigned max_idle_messages = 64;
 constexpr std::size_t max_unsent_answers = 16 * 1024;
 constexpr std::size_t max_fragment = 16384;  // plaintext octets of a record (RFC 8446 5.1)
 constexpr std::size_t record_overhead = 64;  // header, tag, nonce or padding, rounded up
+constexpr std::byte protected_type{23};      // of every record of TLS 1.3 (RFC 8446 5.2)
+constexpr unsigned char key_update_message = 24;
+// Of what is no record, for libssl to say so.
+constexpr std::size_t enough_to_refuse = 64;
 
 constexpr std::string_view alpn_http1 = "\x08http/1.1";
 constexpr std::string_view alpn_http2 = "\x02h2\x08http/1.1";
@@ -83,8 +90,11 @@ public:
     [[nodiscard]] bool encrypt(std::span<const std::byte> plain);
     void shut_down();
 
-    [[nodiscard]] bool has_record() const {
-        return bio_.has_record() || (ssl_ && SSL_pending(ssl()) > 0);
+    [[nodiscard]] bool has_record() const { return bio_.has_record() || decrypted() != 0; }
+    /// Octets decrypted that the last buffer had no room for.
+    [[nodiscard]] std::size_t decrypted() const {
+        if (opens_records()) return left_.size();
+        return left_.size() + (ssl_ ? static_cast<std::size_t>(SSL_pending(ssl())) : 0);
     }
     [[nodiscard]] bool is_established() const { return state_ == state::established; }
     [[nodiscard]] std::string_view alpn() const;
@@ -95,6 +105,7 @@ public:
     [[nodiscard]] bool is_resuming() const { return offered_ != nullptr; }
     [[nodiscard]] errc error_code() const { return error_code_; }
     [[nodiscard]] const std::string& error_detail() const { return error_detail_; }
+    [[nodiscard]] std::size_t memory() const { return bio_.memory() + left_.capacity(); }
 
 private:
     enum class state : std::uint8_t { created, handshaking, established, failed };
@@ -108,7 +119,20 @@ private:
     [[nodiscard]] read_result read_records(std::span<std::byte> plain);
     [[nodiscard]] tls_status read_stopped(int result);
     void fail(errc code, std::string_view detail);
-    void count_idle_messages();
+    void watch_messages();
+    void on_message(bool is_sent, unsigned char kind);
+
+    // Records without libssl.
+    [[nodiscard]] bool opens_records() const { return records_ && records_->opens(); }
+    [[nodiscard]] bool seals_records() const {
+        return records_ && records_->seals() && !owes_key_update_;
+    }
+    void take_over();
+    [[nodiscard]] std::optional<tls_status> open_record(std::span<std::byte> room,
+                                                        std::size_t& size);
+    [[nodiscard]] std::optional<tls_status> give_to_libssl(const tls13_records::received& what,
+                                                           std::size_t record_size);
+    void forward_output();
 
     const std::shared_ptr<const tls_profile> profile_;
     const std::string peer_;  // "host:port", for sentences
@@ -120,6 +144,12 @@ private:
     state state_ = state::created;
     bool peer_closed_ = false;
     bool close_sent_ = false;
+    bool key_update_read_ = false;              // in the call of libssl's that runs
+    bool owes_key_update_ = false;              // ours, which the peer has asked for
+    unsigned libssl_calls_;                     // still to come before the engine takes over
+    std::unique_ptr<tls13_traffic_keys> keys_;  // until then
+    std::unique_ptr<tls13_records> records_;    // from then on
+    base::byte_queue left_;                     // decrypted by these, and not taken yet
     unsigned idle_messages_ = 0;
     std::size_t unsent_answers_ = 0;
     errc error_code_{};
@@ -130,7 +160,8 @@ tls_engine::implementation::implementation(const tls_settings& settings)
     : profile_(checked(settings.profile)),
       peer_(settings.host + ':' + std::to_string(settings.port)),
       offered_alpn_(settings.offer_http2 ? alpn_http2 : alpn_http1),
-      ssl_(SSL_new(profile_->internals().context())) {
+      ssl_(SSL_new(profile_->internals().context())),
+      libssl_calls_(settings.libssl_calls) {
     if (!set_up(settings) && state_ != state::failed) {
         fail(errc::out_of_memory, "OpenSSL could not make it");
     }
@@ -190,9 +221,13 @@ tls_step tls_engine::implementation::step() {
     if (state_ == state::failed) return tls_step::failed;
     if (state_ == state::established) return tls_step::done;
     if (hooks_.verdict == verdict_state::asked) return tls_step::want_verdict;
-    if (state_ == state::created) set_session();
+    if (state_ == state::created) {
+        set_session();
+        keys_ = std::make_unique<tls13_traffic_keys>();
+    }
     state_ = state::handshaking;
     clear_openssl_errors();
+    const tls13_key_witness witness(*keys_);
     const int result = SSL_do_handshake(ssl());
     if (result == 1) return finish_handshake();
     const int why = SSL_get_error(ssl(), result);
@@ -218,7 +253,9 @@ tls_step tls_engine::implementation::finish_handshake() {
     }
     state_ = state::established;
     bio_.limit_input(memory_bio::no_limit);
-    count_idle_messages();
+    watch_messages();
+    bio_.start_count();
+    if (!keys_->are_whole()) keys_.reset();  // an older version
     keep_renewed_session();
     offered_.reset();
     clear_openssl_errors();
@@ -256,9 +293,12 @@ tls_engine::read_result tls_engine::implementation::decrypt(std::span<std::byte>
     HEARTH_ASSERT(is_established() || state_ == state::failed);
     if (!is_established()) return {0, tls_status::failed};
     if (peer_closed_) return {0, tls_status::closed};
+    if (keys_ && bio_.has_record()) take_over();
     const std::size_t queued = bio_.output().size();
     if (queued == 0) unsent_answers_ = 0;
     read_result result = read_records(plain);
+    forward_output();
+    if (!is_established()) result.status = tls_status::failed;
     unsent_answers_ += bio_.output().size() - queued;
     if (unsent_answers_ > max_unsent_answers && is_established()) {
         fail(errc::peer_tls_error, "the peer asks for answers that it does not read");
@@ -271,13 +311,28 @@ tls_engine::read_result tls_engine::implementation::read_records(std::span<std::
     read_result result;
     bool is_clear = false;
     while (result.size < plain.size()) {
+        const auto rest = plain.subspan(result.size);
+        if (!left_.empty()) {
+            const std::size_t count = std::min(rest.size(), left_.size());
+            std::memcpy(rest.data(), left_.data().data(), count);
+            left_.consume(count);
+            left_.release();
+            result.size += count;
+            continue;
+        }
         if (!has_record()) {  // saves the call that would find nothing
             result.status = tls_status::want_input;
             return result;
         }
+        if (opens_records()) {
+            if (const auto stopped = open_record(rest, result.size)) {
+                result.status = *stopped;
+                return result;
+            }
+            continue;
+        }
         if (!std::exchange(is_clear, true)) clear_openssl_errors();
         std::size_t count = 0;
-        const auto rest = plain.subspan(result.size);
         const int outcome = SSL_read_ex(ssl(), rest.data(), rest.size(), &count);
         if (outcome != 1) {
             result.status = read_stopped(outcome);
@@ -307,16 +362,105 @@ tls_status tls_engine::implementation::read_stopped(int result) {
     return tls_status::failed;
 }
 
+// Reads a record without libssl, or through it what libssl must see. Nothing: go on.
+std::optional<tls_status> tls_engine::implementation::open_record(std::span<std::byte> room,
+                                                                  std::size_t& size) {
+    const auto record = bio_.front();
+    const std::size_t length = record.size();
+    const bool is_whole = tls13_record::is_whole(record);
+    if (!is_whole || record[0] != protected_type) {  // libssl will not like it
+        const auto enough = record.first(std::min(length, enough_to_refuse));
+        return give_to_libssl({tls13_records::content::failed, 0, enough}, length);
+    }
+    std::span<std::byte> into = room;
+    const std::size_t needed = tls13_record_cipher::room_for(record);
+    const bool has_room = needed <= room.size();
+    if (!has_room) {
+        if (size != 0) return tls_status::ok;  // the next buffer may have it
+        into = left_.prepare(needed);
+    }
+    const tls13_records::received got = records_->open(record, into);
+    if (!has_room && got.size != 0) left_.commit(got.size);
+    if (!has_room) left_.release();
+    if (got.what != tls13_records::content::data) return give_to_libssl(got, length);
+    bio_.drop_front(length);
+    if (has_room) size += got.size;
+    if (got.size != 0) idle_messages_ = 0;
+    return std::nullopt;
+}
+
+std::optional<tls_status> tls_engine::implementation::give_to_libssl(
+    const tls13_records::received& what, std::size_t record_size) {
+    bio_.inject(what.for_libssl);
+    bio_.drop_front(record_size);
+    clear_openssl_errors();
+    char none = 0;
+    std::size_t count = 0;
+    const int outcome = SSL_read_ex(ssl(), &none, sizeof(none), &count);
+    if (std::exchange(key_update_read_, false)) {
+        owes_key_update_ = SSL_get_key_update_type(ssl()) != SSL_KEY_UPDATE_NONE;
+        records_->stop_opening();
+        bio_.keep_records(false);
+    }
+    if (outcome != 1 && SSL_get_error(ssl(), outcome) != SSL_ERROR_WANT_READ) {
+        return read_stopped(outcome);
+    }
+    if (outcome == 1 || what.what == tls13_records::content::failed) {
+        fail(errc::peer_tls_error, "the peer sent a record that cannot be here");
+        return tls_status::failed;
+    }
+    return std::nullopt;
+}
+
+/// What libssl wrote since, under the numbers that the peer expects.
+void tls_engine::implementation::forward_output() {
+    if (!records_ || bio_.diverted().empty()) return;
+    const bool is_forwarded = records_->forward(bio_.diverted(), bio_.output());
+    if (!records_->seals()) {
+        owes_key_update_ = false;
+        bio_.divert(false);
+    }
+    if (!is_forwarded && is_established()) {
+        fail(code_or_no_memory(errc::peer_tls_error), "an answer of OpenSSL's could not be sent");
+    }
+}
+
+/// The engine protects records from here on, if it can and the connection is used again.
+void tls_engine::implementation::take_over() {
+    if (libssl_calls_ != 0) {
+        --libssl_calls_;
+        return;
+    }
+    if (SSL_has_pending(ssl()) != 0) return;
+    const auto keys = std::exchange(keys_, nullptr);
+    const tls13_aead* const aead =
+        tls13_aead_of(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl())));
+    if (aead == nullptr || !bio_.count().are_known) return;
+    auto records = std::make_unique<tls13_records>(
+        *aead, *keys, tls13_records::numbers{bio_.count().written, bio_.count().read});
+    if (!records->is_ready()) return;
+    records_ = std::move(records);
+    bio_.keep_records(true);
+    bio_.divert(true);
+}
+
 bool tls_engine::implementation::encrypt(std::span<const std::byte> plain) {
     HEARTH_ASSERT((is_established() && !close_sent_) || state_ == state::failed);
     if (!is_established()) return false;
     if (plain.empty()) return true;
+    if (keys_) take_over();
+    if (seals_records()) {
+        if (records_->seal(plain, bio_.output())) return true;
+        fail(code_or_no_memory(errc::peer_tls_error), "OpenSSL could not encrypt");
+        return false;
+    }
     const std::size_t records = plain.size() / max_fragment + 1;
     (void)bio_.output().prepare(plain.size() + records * record_overhead);  // grow once
     clear_openssl_errors();
     std::size_t written = 0;
     const int result = SSL_write_ex(ssl(), plain.data(), plain.size(), &written);
-    if (result == 1) return true;
+    forward_output();
+    if (result == 1) return is_established();
     const errc code = code_or_no_memory(errc::peer_tls_error);
     fail(code, take_openssl_error());
     return false;
@@ -327,6 +471,7 @@ void tls_engine::implementation::shut_down() {
     close_sent_ = true;
     clear_openssl_errors();
     SSL_shutdown(ssl());
+    forward_output();
     clear_openssl_errors();
 }
 
@@ -360,14 +505,23 @@ void tls_engine::implementation::fail(errc code, std::string_view detail) {
 
 // Watches every message that follows the handshake, and ends the input from within OpenSSL's loop
 // if there is nothing but such messages.
-void tls_engine::implementation::count_idle_messages() {
+void tls_engine::implementation::watch_messages() {
     SSL_set_msg_callback_arg(ssl(), this);
-    SSL_set_msg_callback(
-        ssl(), [](int is_sent, int, int type, const void*, std::size_t, SSL*, void* self) {
-            if (is_sent != 0 || type != SSL3_RT_HANDSHAKE) return;
-            auto& engine = *static_cast<implementation*>(self);
-            if (++engine.idle_messages_ > max_idle_messages) engine.bio_.refuse_input();
-        });
+    SSL_set_msg_callback(ssl(), [](int is_sent, int, int type, const void* message,
+                                   std::size_t size, SSL*, void* self) {
+        if (type != SSL3_RT_HANDSHAKE || size == 0) return;
+        static_cast<implementation*>(self)->on_message(is_sent != 0,
+                                                       *static_cast<const unsigned char*>(message));
+    });
+}
+
+void tls_engine::implementation::on_message(bool is_sent, unsigned char kind) {
+    if (kind == key_update_message) {
+        keys_.reset();  // they are others from here on
+        if (!is_sent) key_update_read_ = true;
+    }
+    if (is_sent) return;
+    if (++idle_messages_ > max_idle_messages) bio_.refuse_input();
 }
 
 tls_engine::tls_engine(const tls_settings& settings)
@@ -384,8 +538,7 @@ void tls_engine::retain() { implementation_->bio().retain(); }
 std::size_t tls_engine::pending_input() const { return implementation_->bio().pending(); }
 
 std::size_t tls_engine::pending() const {
-    return implementation_->bio().pending() +
-           static_cast<std::size_t>(std::max(SSL_pending(implementation_->ssl()), 0));
+    return implementation_->bio().pending() + implementation_->decrypted();
 }
 
 bool tls_engine::has_complete_record() const { return implementation_->has_record(); }
@@ -439,6 +592,6 @@ errc tls_engine::error_code() const { return implementation_->error_code(); }
 
 const std::string& tls_engine::error_detail() const { return implementation_->error_detail(); }
 
-std::size_t tls_engine::memory() const { return implementation_->bio().memory(); }
+std::size_t tls_engine::memory() const { return implementation_->memory(); }
 
 }  // namespace hearth::proto

@@ -9,6 +9,11 @@
 // established, idle engine holds no buffer of ours, and OpenSSL's are released
 // (SSL_MODE_RELEASE_BUFFERS).
 //
+// The first few calls are libssl's; then, with TLS 1.3, the engine protects data itself
+// (`tls13_records`): a connection that is used again is worth the two ciphers that this takes.
+// Nothing of it shows, but for the price. Profiles with a cipher list of their own stay with
+// libssl.
+//
 // Bounds: 256 KiB of input until the handshake is done (then `step` fails); 64 handshake messages
 // in a row and 16 KiB of unsent answers afterwards (then `decrypt` fails). Not bounded here: what
 // the caller lets `retain` hold of an established connection, and what it encrypts. Renegotiation
@@ -37,6 +42,8 @@ struct tls_settings {
     bool offer_http2 = false;               ///< ALPN "h2" before "http/1.1"; else "http/1.1" alone.
     tls_session_cache* sessions = nullptr;  ///< Must outlive the engine; null = no resumption.
     tls_chain_cache* chains = nullptr;      ///< The same; null = every chain is verified in full.
+    /// Calls of `encrypt` and `decrypt` that libssl serves before the engine takes records over.
+    unsigned libssl_calls = 8;
 };
 
 enum class tls_step : std::uint8_t {
@@ -48,7 +55,7 @@ enum class tls_step : std::uint8_t {
 };
 
 enum class tls_status : std::uint8_t {
-    ok,          ///< The buffer is full; there may be more.
+    ok,          ///< The buffer has no room for the next record; there may be more.
     want_input,  ///< All complete records are read.
     closed,      ///< The peer's close_notify was read.
     failed,      ///< A record error or a fatal alert.

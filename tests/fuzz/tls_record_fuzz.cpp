@@ -1,6 +1,6 @@
 // Fuzz target: what a peer sends under tls_engine. The first octet chooses: raw octets in place of
 // the server's flight; a real server whose handshake octets are changed, cut, repeated or added to;
-// or a real connection, fuzzed behind its handshake.
+// or a real connection, fuzzed behind its handshake, with records of the engine's or of libssl's.
 //
 // Invariants: a step or read never throws; a failed engine stays failed, with a code and a
 // sentence; nothing that was not sent by the real server comes out as plain text; what the engine
@@ -36,9 +36,14 @@ void require(bool holds, const char* claim) {
     std::abort();
 }
 
-const proto::tls_settings& settings() {
-    static const proto::tls_settings made = support::settings_with();
-    return made;
+const proto::tls_settings& settings(bool has_own_records) {
+    static const proto::tls_settings of_libssl = support::settings_with();
+    static const proto::tls_settings own = [] {
+        proto::tls_settings made = of_libssl;
+        made.libssl_calls = support::never;
+        return made;
+    }();
+    return has_own_records ? own : of_libssl;
 }
 
 const support::tls_server_context& server_context(bool is_old) {
@@ -98,7 +103,7 @@ std::string changed(std::string octets, std::span<const std::uint8_t> how) {
 }
 
 void fuzz_flight(std::span<const std::uint8_t> how, bool is_old) {
-    tls_engine client(settings());
+    tls_engine client(settings(false));
     support::tls_server server(server_context(is_old));
     (void)client.step();
     // Two flights of TLS 1.2, one of 1.3 and its tickets.
@@ -111,8 +116,8 @@ void fuzz_flight(std::span<const std::uint8_t> how, bool is_old) {
     }
 }
 
-void fuzz_established(std::span<const std::uint8_t> how, bool is_old) {
-    tls_engine client(settings());
+void fuzz_established(std::span<const std::uint8_t> how, bool is_old, bool has_own_records) {
+    tls_engine client(settings(has_own_records));
     support::tls_server server(server_context(is_old));
     require(support::connect(client, server), "a sound handshake failed");
     server.write(secret);
@@ -127,9 +132,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const bool is_old = (data[0] & 4U) != 0;
     switch (data[0] & 3U) {
         case 0: fuzz_flight(rest, is_old); break;
-        case 1: fuzz_established(rest, is_old); break;
+        case 1: fuzz_established(rest, is_old, (data[0] & 8U) != 0); break;
         default: {
-            tls_engine client(settings());
+            tls_engine client(settings(false));
             (void)client.step();
             const std::string_view octets(reinterpret_cast<const char*>(rest.data()), rest.size());
             const std::size_t middle = octets.size() / 2;

@@ -236,6 +236,7 @@ proto::tls_settings settings_with(const tls_options& options) {
     proto::tls_settings settings;
     settings.profile = tls_profile::make(options);
     settings.host = "origin.example";
+    settings.libssl_calls = libssl_calls;
     return settings;
 }
 

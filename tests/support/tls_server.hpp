@@ -93,6 +93,11 @@ private:
 [[nodiscard]] const identity& origin_identity(key_kind key = key_kind::ecdsa);
 /// Options that trust `test_authority` alone.
 [[nodiscard]] tls_options trusting_options();
+/// `tls_settings::libssl_calls` of the settings below.
+inline unsigned libssl_calls = proto::tls_settings{}.libssl_calls;
+/// Takes no part in a connection's records; all of them.
+inline constexpr unsigned never = 0;
+inline constexpr unsigned always = 1'000'000'000;
 /// Settings for a new profile and "origin.example":443.
 [[nodiscard]] proto::tls_settings settings_with(const tls_options& options = trusting_options());
 
