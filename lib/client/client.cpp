@@ -24,7 +24,7 @@ namespace {
 /// What is wrong with a call before it may go to a shard; no code if nothing is.
 error_code check_call(call& what, failure& why) {
     why.phase = phase::validation;
-    auto parsed = parse_target(what.what.url);
+    auto parsed = share_target(what.what.url);
     if (!parsed) {
         why.detail = parsed.error().detail;
         return parsed.error().code;
@@ -38,7 +38,11 @@ error_code check_call(call& what, failure& why) {
         why.detail = "The request target is longer than 64 KiB.";
         return errc::invalid_target;
     }
-    if (!what.what.target.empty()) what.where.path_and_query = what.what.target;
+    if (!what.what.target.empty()) {
+        auto own = std::make_shared<target>(*what.where);
+        own->path_and_query = what.what.target;
+        what.where = std::move(own);
+    }
     if (what.send && what.what.method == method::connect) {
         why.detail = "CONNECT ends in a stream of octets: use async_open.";
         return errc::invalid_method;
@@ -63,7 +67,7 @@ error_code check_call(call& what, failure& why) {
                                                   (wanted->incremental ? ", i" : ""));
         }
     }
-    if (const auto refused = proto::check_request(what.what, what.where.path_and_query)) {
+    if (const auto refused = proto::check_request(what.what, what.where->path_and_query)) {
         why.detail = refused->detail;
         return refused->code;
     }
@@ -92,7 +96,7 @@ void start_call(client_state& state, call&& what) {
     ask_for_codings(what.what, wanted);
     failure why;
     if (const error_code error = check_call(what, why)) {
-        if (!what.where.origin.host.empty()) why.origin = what.where.origin.to_string();
+        if (what.where) why.origin = what.where->origin.to_string();
         shard& any = *state.shards().front();
         any.submit([&any, error, what = std::make_shared<call>(std::move(what)),
                     why = std::move(why)]() mutable {
@@ -103,7 +107,7 @@ void start_call(client_state& state, call&& what) {
     shard& owner =
         state.shards().size() == 1
             ? *state.shards().front()
-            : state.shard_of(make_pool_key(what.where.origin, what.what, state.values()));
+            : state.shard_of(make_pool_key(what.where->origin, what.what, state.values()));
     const auto slot = what.send   ? what.send->slot()
                       : what.open ? what.open->slot()
                                   : what.reserve->slot();

@@ -36,7 +36,7 @@ class send_flow;
 /// A request on its way from its caller to its shard.
 struct call {
     request what;
-    target where;
+    std::shared_ptr<const target> where;
     base::time_point started;
     send_handler send;  ///< One of the two.
     open_handler open;
@@ -151,7 +151,7 @@ struct live_exchange {
 
     exchange_id id;  // its own
     request what;
-    target where;
+    std::shared_ptr<const target> where;
     origin_id origin;
     send_handler send;
     open_handler open;

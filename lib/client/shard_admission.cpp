@@ -67,7 +67,7 @@ bool shard::turn_away(call& from) {
     if (!from.send || from.flow || from.not_before > now_) return false;
     const base::time_point deadline = deadline_of(from.what, from.started);
     if (deadline == base::never) return false;
-    const origin_id id = origin_of(from.what, from.where);
+    const origin_id id = origin_of(from.what, *from.where);
     // They have the first word.
     const double reported = settings_.reported_load ? settings_.reported_load->load() : 0.0;
     if (load_.sheds(now_, from.what.priority_class, reported)) return false;

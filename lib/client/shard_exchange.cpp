@@ -96,7 +96,7 @@ void shard::begin_call(call& from, const std::shared_ptr<cancel_handle>& handle)
         complete_exchange(id, refused);
         return;
     }
-    x.origin = origin_of(x.what, x.where);
+    x.origin = origin_of(x.what, *x.where);
     ++origins_[x.origin.index].exchanges;
     if (x.what.method == method::connect && is_forwarded(origins_[x.origin.index].key)) {
         refused = errc::invalid_method;
@@ -488,7 +488,7 @@ std::string shard::missed_detail(origin_id origin, base::time_point started,
 void shard::describe_failure(live_exchange& x, error_code error, std::string detail) {
     failure& why = x.result.failure;
     why.phase = phase_of(x);
-    why.origin = x.origin.is_valid() ? origins_[x.origin.index].name : x.where.origin.to_string();
+    why.origin = x.origin.is_valid() ? origins_[x.origin.index].name : x.where->origin.to_string();
     why.attempt = x.result.attempts;
     if (detail.empty() && x.stage == exchange_stage::waiting && x.origin.is_valid()) {
         detail = waiting_detail(x.origin, x.started);

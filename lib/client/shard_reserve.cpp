@@ -82,7 +82,7 @@ void shard::send_on_reserved(reservation& where, call& from,
     } else if (x->send || where.is_released) {
         refused = errc::invalid_state;
         why.detail = "The reserved connection is released, or carries an exchange already.";
-    } else if (!(make_pool_key(from.where.origin, from.what, config_) ==
+    } else if (!(make_pool_key(from.where->origin, from.what, config_) ==
                  origins_[x->origin.index].key)) {
         refused = errc::invalid_state;
         why.detail = "The reserved connection leads to " + origins_[x->origin.index].name + ".";

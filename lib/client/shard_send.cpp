@@ -45,8 +45,8 @@ std::string shard::finish_fields(live_exchange& x) const {
                            proto::basic_credentials(via->user, via->password));
     }
     // RFC 9112 3.2.4: "*" is what no path at all becomes at the last proxy.
-    const bool is_asterisk = x.where.path_and_query == "*";
-    return "http://" + x.where.authority + (is_asterisk ? "" : x.where.path_and_query);
+    const bool is_asterisk = x.where->path_and_query == "*";
+    return "http://" + x.where->authority + (is_asterisk ? "" : x.where->path_and_query);
 }
 
 void shard::begin_request(live_exchange& x, link& l) {
@@ -59,11 +59,11 @@ void shard::begin_request(live_exchange& x, link& l) {
     const std::string absolute_target = finish_fields(x);
     proto::outgoing_head head;
     head.method = x.what.method.text();
-    head.target = absolute_target.empty() ? x.where.path_and_query : absolute_target;
+    head.target = absolute_target.empty() ? x.where->path_and_query : absolute_target;
     head.protocol = x.what.connect_protocol;
     const bool is_tunnel = x.what.method == method::connect && head.protocol.empty();
-    head.authority = is_tunnel ? head.target : std::string_view(x.where.authority);
-    head.scheme = x.where.origin.tls ? "https" : "http";
+    head.authority = is_tunnel ? head.target : std::string_view(x.where->authority);
+    head.scheme = x.where->origin.tls ? "https" : "http";
     head.fields = &x.what.headers;
     head.user_agent = config_.user_agent;
     head.has_body = !x.what.body.is_none();

@@ -267,6 +267,39 @@ private:
     std::array<entry, 32> entries_;
 };
 
+// The URLs of this thread's last calls: many services call a few for ever.
+class known_targets {
+public:
+    using shared_target = std::shared_ptr<const target>;
+    [[nodiscard]] const shared_target* find(std::string_view url) const {
+        const entry& e = entries_[place(url)];
+        return e.parsed && e.url == url ? &e.parsed : nullptr;
+    }
+    void remember(std::string_view url, const shared_target& parsed) {
+        if (url.size() > max_kept_bytes) return;
+        entry& e = entries_[place(url)];
+        e.parsed.reset();  // should there be no memory for its name
+        e.url = url;
+        e.parsed = parsed;
+    }
+
+private:
+    static constexpr std::size_t max_kept_bytes = 300;
+    struct entry {
+        std::string url;
+        shared_target parsed;
+    };
+    // Cheaper than a hash of it all. URLs that share a place only lose it to each other.
+    static std::size_t place(std::string_view url) {
+        if (url.empty()) return 0;
+        const auto octet = [url](std::size_t at) { return static_cast<unsigned char>(url[at]); };
+        const std::size_t size = url.size();
+        return (size + octet(size - 1) * 7U + octet(size - size / 4 - 1) * 3U + octet(size / 2)) %
+               std::tuple_size_v<decltype(entries_)>;
+    }
+    std::array<entry, 32> entries_;
+};
+
 target_result parse_whole_target(std::string_view url) {
     if (const std::size_t bad = first_unprintable(url); bad != std::string_view::npos) {
         return refuse(bad, url[bad] == ' ' ? "a space has to be written as %20"
@@ -332,6 +365,17 @@ target_result parse_target(std::string_view url) {
     target result = *before;
     result.path_and_query = std::move(*path_and_query);
     return result;
+}
+
+boost::system::result<std::shared_ptr<const target>, target_error> share_target(
+    std::string_view url) {
+    static thread_local known_targets known;
+    if (const auto* before = known.find(url)) return *before;
+    auto parsed = parse_target(url);
+    if (!parsed) return parsed.error();
+    auto shared = std::make_shared<const target>(std::move(*parsed));
+    if (url.find_first_of("?#") == std::string_view::npos) known.remember(url, shared);
+    return shared;
 }
 
 }  // namespace hearth::detail

@@ -8,6 +8,7 @@
 #include <boost/assert/source_location.hpp>
 #include <boost/system/result.hpp>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -43,5 +44,10 @@ struct target_error {
 /// Parses an absolute http or https URL. The fragment is dropped, an empty path becomes "/", a
 /// final dot of the host is dropped. Errors: `invalid_url`, `unsupported_scheme`.
 [[nodiscard]] boost::system::result<target, target_error> parse_target(std::string_view url);
+
+/// The same, for calls: what this thread has parsed lately is given again. URLs with a query or a
+/// fragment, which may hold secrets and seldom come twice, are not kept.
+[[nodiscard]] boost::system::result<std::shared_ptr<const target>, target_error> share_target(
+    std::string_view url);
 
 }  // namespace hearth::detail

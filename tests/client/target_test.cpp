@@ -185,6 +185,42 @@ TEST(TargetTest, MixesUpNoOriginsAmongMany) {
     }
 }
 
+TEST(TargetTest, IsSharedByCallsOfOneUrlWithoutAQuery) {
+    const auto first = share_target("https://shared.example/a");
+    ASSERT_TRUE(first);
+    EXPECT_EQ((*first)->path_and_query, "/a");
+    EXPECT_EQ(*share_target("https://shared.example/a"), *first);
+    EXPECT_NE(*share_target("https://shared.example/b"), *first);
+    EXPECT_NE(*share_target("https://shared.example:444/a"), *first);
+    for (const std::string secret :
+         {"https://shared.example/?key=1", "https://shared.example/#k"}) {
+        EXPECT_NE(*share_target(secret), *share_target(secret));
+    }
+    const std::string long_url = "https://shared.example/" + std::string(400, 'x');
+    EXPECT_NE(*share_target(long_url), *share_target(long_url));
+}
+
+TEST(TargetTest, SharedOrNotSaysTheSame) {
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 1; i < 300; ++i) {  // more than are kept
+            const std::string url =
+                "http://h:" + std::to_string(i % 7 + 1) + "/" + std::to_string(i * i % 100'000);
+            const auto shared = share_target(url);
+            const auto parsed = parse_target(url);
+            ASSERT_TRUE(shared && parsed);
+            ASSERT_EQ((*shared)->origin, parsed->origin);
+            ASSERT_EQ((*shared)->path_and_query, parsed->path_and_query);
+            ASSERT_EQ((*shared)->authority, parsed->authority);
+        }
+        for (const bad_url& one : bad_urls) {
+            const auto shared = share_target(one.url);
+            ASSERT_FALSE(shared) << one.url;
+            EXPECT_EQ(shared.error().code, one.code);
+            EXPECT_EQ(shared.error().detail, parse_target(one.url).error().detail);
+        }
+    }
+}
+
 TEST(TargetTest, NeverRepeatsTheUrlInADetail) {
     const auto parsed = parse_target("https://user:secret@a.example/");
     ASSERT_FALSE(parsed);
