@@ -74,7 +74,9 @@ public:
 
     /// Gives memory back that holds nothing.
     void release();
-    [[nodiscard]] std::size_t memory() const { return held_.capacity() + output_.capacity(); }
+    [[nodiscard]] std::size_t memory() const {
+        return held_.capacity() + output_.capacity() + injected_.capacity() + diverted_.capacity();
+    }
 
 private:
     static const BIO_METHOD* method();

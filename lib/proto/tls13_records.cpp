@@ -1,5 +1,7 @@
 #include "proto/tls13_records.hpp"
 
+#include <openssl/crypto.h>
+
 #include <algorithm>
 
 #include "base/assert.hpp"
@@ -14,7 +16,7 @@ constexpr std::byte record_major{3};         // legacy_record_version, 0x0303
 constexpr std::byte record_minor{3};
 // Octets up to which a copy in front of the content type is cheaper than two calls of the cipher.
 constexpr std::size_t worth_a_copy = 512;
-// As many as libssl lets pass.
+// As many as libssl lets pass, too.
 constexpr unsigned max_empty = 32;
 
 std::size_t size_of_record(std::span<const std::byte> header) {
@@ -43,6 +45,8 @@ bool tls13_record::is_whole(std::span<const std::byte> octets) {
     return octets.size() >= header_size && octets[1] == record_major &&
            size_of_record(octets) == octets.size();
 }
+
+tls13_record_cipher::~tls13_record_cipher() { OPENSSL_cleanse(iv_.data(), iv_.size()); }
 
 /// RFC 8446 5.3.
 tls13_aead::nonce tls13_record_cipher::nonce(std::uint64_t number) const {
@@ -92,6 +96,7 @@ std::optional<tls13_record_cipher::opened> tls13_record_cipher::open(
     if (!aead_.start(nonce(number)) || !aead_.expect_tag(sealed.data() + inner) ||
         !aead_.add(header) || !aead_.update(sealed.first(size), into.data()) ||
         (size != inner && !aead_.update(sealed.subspan(size), &last)) || !aead_.check()) {
+        std::ranges::fill(into.first(size), std::byte{0});  // whoever reads it would be deceived
         return std::nullopt;
     }
     if (last != std::byte{0}) return opened{std::to_integer<std::uint8_t>(last), size};
@@ -105,13 +110,18 @@ tls13_records::tls13_records(const tls13_aead& aead, const tls13_traffic_keys& k
                              numbers by_libssl)
     : aead_(aead),
       keys_(keys),
-      sending_(aead, keys.client, tls13_record_cipher::use::seal),
-      receiving_(aead, keys.server, tls13_record_cipher::use::open),
+      sending_(std::in_place, aead, keys.client, tls13_record_cipher::use::seal),
+      receiving_(std::in_place, aead, keys.server, tls13_record_cipher::use::open),
       next_(by_libssl),
       next_of_libssl_(by_libssl) {}
 
+void tls13_records::stop_opening() {
+    receiving_.reset();
+    OPENSSL_cleanse(&keys_.server, sizeof(keys_.server));
+}
+
 bool tls13_records::seal(std::span<const std::byte> plain, base::byte_queue& out) {
-    HEARTH_ASSERT(seals_);
+    HEARTH_ASSERT(seals());
     const std::size_t records = plain.size() / tls13_record::max_plain_size + 1;
     (void)out.prepare(plain.size() + records * tls13_record::overhead);  // grow once
     while (!plain.empty()) {
@@ -119,7 +129,7 @@ bool tls13_records::seal(std::span<const std::byte> plain, base::byte_queue& out
         const std::size_t size = part.size() + tls13_record::overhead;
         const auto place = out.prepare(size).first(size);
         // Whatever comes of it, the number is used up.
-        if (!sending_.seal(next_.sent++, data_content, part, place)) return false;
+        if (!sending_->seal(next_.sent++, data_content, part, place)) return false;
         out.commit(size);
         plain = plain.subspan(part.size());
     }
@@ -129,10 +139,10 @@ bool tls13_records::seal(std::span<const std::byte> plain, base::byte_queue& out
 bool tls13_records::forward(base::byte_queue& from_libssl, base::byte_queue& out) {
     while (!from_libssl.empty()) {
         const auto waiting = from_libssl.data();
-        if (!seals_) {
+        if (!seals()) {
             out.append(waiting);
             from_libssl.clear();
-            return true;
+            break;
         }
         if (waiting.size() < tls13_record::header_size) return false;
         const std::size_t size = size_of_record(waiting);
@@ -149,23 +159,25 @@ bool tls13_records::forward_one(std::span<const std::byte> record, base::byte_qu
     if (!other.is_ready()) return false;
     base::byte_queue text;
     const auto room = text.prepare(tls13_record_cipher::room_for(record) + 1);
+    (void)out.prepare(record.size() + tls13_record::overhead);  // before a number is used
     const auto opened = other.open(next_of_libssl_.sent++, record, room);
     if (!opened || opened->type == 0) return false;
     const auto plain = room.first(opened->size);
     const std::size_t size = plain.size() + tls13_record::overhead;
     const auto place = out.prepare(size).first(size);
-    if (!sending_.seal(next_.sent++, opened->type, plain, place)) return false;
+    if (!sending_->seal(next_.sent++, opened->type, plain, place)) return false;
     out.commit(size);
     if (opened->type == handshake_content && !plain.empty() && plain[0] == key_update_message) {
-        seals_ = false;
+        sending_.reset();
+        OPENSSL_cleanse(&keys_.client, sizeof(keys_.client));
     }
     return true;
 }
 
 tls13_records::received tls13_records::open(std::span<const std::byte> record,
                                             std::span<std::byte> into) {
-    HEARTH_ASSERT(opens_);
-    const auto opened = receiving_.open(next_.received, record, into);
+    HEARTH_ASSERT(opens());
+    const auto opened = receiving_->open(next_.received, record, into);
     if (!opened) return refuse(record);
     ++next_.received;
     if (opened->type == data_content && opened->size <= tls13_record::max_plain_size) {
@@ -175,7 +187,10 @@ tls13_records::received tls13_records::open(std::span<const std::byte> record,
         }
         if (++empty_ <= max_empty) return {content::data, 0, {}};
     }
-    return hand_over(*opened, into.first(std::min(into.size(), opened->size)));
+    const auto control = into.first(std::min(into.size(), opened->size));
+    const received for_libssl = hand_over(*opened, control);
+    std::ranges::fill(control, std::byte{0});
+    return for_libssl;
 }
 
 /// What is no data, as libssl expects it next.
@@ -186,10 +201,15 @@ tls13_records::received tls13_records::hand_over(tls13_record_cipher::opened wha
     for_libssl_.clear();
     const auto record = for_libssl_.prepare(size).first(size);
     if (!other.is_ready() || !other.seal(next_of_libssl_.received++, what.type, plain, record)) {
-        return {};
+        return {content::no_memory, 0, {}};
     }
     for_libssl_.commit(size);
     return {content::control, 0, for_libssl_.data()};
+}
+
+void tls13_records::forget_control() {
+    for_libssl_.clear();
+    for_libssl_.release();
 }
 
 /// The record that came could be an old one, of the very number that libssl is at.

@@ -9,7 +9,8 @@
 // it and the peer is opened under one number and sealed again under the other.
 //
 // A direction is ours until its first key update: from there on the numbers start anew for both,
-// and libssl goes on alone.
+// and libssl goes on alone. Data between the parts of a handshake message is not refused, for
+// libssl does not see it.
 //
 // No nonce is used twice for what leaves this process: only `seal` and `forward` make records for
 // the peer, and both take the next number. What is sealed for libssl's eyes never leaves it.
@@ -49,6 +50,9 @@ public:
         : aead_(aead, {key.key.data(), key.key_size}, what), iv_(key.iv) {}
     /// False: OpenSSL had no memory for it, and it cannot be used.
     [[nodiscard]] bool is_ready() const { return aead_.is_ready(); }
+    ~tls13_record_cipher();
+    tls13_record_cipher(const tls13_record_cipher&) = delete;
+    tls13_record_cipher& operator=(const tls13_record_cipher&) = delete;
 
     /// Writes the record of `plain`, `max_plain_size` octets at most, to `out`, which has
     /// `overhead` more and does not overlap. False: OpenSSL failed, for lack of memory if at all.
@@ -62,7 +66,7 @@ public:
     /// The octets that `open` needs room for: content and padding, if any; the type has none.
     [[nodiscard]] static std::size_t room_for(std::span<const std::byte> record);
     /// Opens a whole record into `into`, of which one octet more than `room_for` is written at
-    /// most. Nothing: it is not authentic, and `into` holds what must not be looked at.
+    /// most. Nothing: it is not authentic, and nothing of it is in `into`.
     [[nodiscard]] std::optional<opened> open(std::uint64_t number,
                                              std::span<const std::byte> record,
                                              std::span<std::byte> into);
@@ -71,7 +75,7 @@ private:
     [[nodiscard]] tls13_aead::nonce nonce(std::uint64_t number) const;
 
     tls13_aead_context aead_;
-    const tls13_aead::nonce iv_;
+    tls13_aead::nonce iv_;
 };
 
 class tls13_records {
@@ -84,24 +88,25 @@ public:
     /// `keys` are whole; `aead` outlives this object.
     tls13_records(const tls13_aead& aead, const tls13_traffic_keys& keys, numbers by_libssl);
     /// As of the cipher.
-    [[nodiscard]] bool is_ready() const { return sending_.is_ready() && receiving_.is_ready(); }
+    [[nodiscard]] bool is_ready() const { return sending_->is_ready() && receiving_->is_ready(); }
 
     // Sending.
     /// False once libssl has updated its key: then what it gives is the peer's as it is.
-    [[nodiscard]] bool seals() const { return seals_; }
+    [[nodiscard]] bool seals() const { return sending_.has_value(); }
     /// Appends the records of data. False: OpenSSL failed; records before that are in `out`.
     [[nodiscard]] bool seal(std::span<const std::byte> plain, base::byte_queue& out);
     /// Moves libssl's records to `out` under our numbers. False: as above.
     [[nodiscard]] bool forward(base::byte_queue& from_libssl, base::byte_queue& out);
 
     // Receiving.
-    [[nodiscard]] bool opens() const { return opens_; }
+    [[nodiscard]] bool opens() const { return receiving_.has_value(); }
     /// libssl has read a key update.
-    void stop_opening() { opens_ = false; }
+    void stop_opening();
     enum class content : std::uint8_t {
         data,     ///< `size` octets of it are in `into`.
         control,  ///< For libssl: `for_libssl` is what it is to read instead of the record.
         failed,   ///< The same; libssl will refuse it.
+        no_memory,
     };
     struct received {
         content what = content::failed;
@@ -110,6 +115,8 @@ public:
     };
     /// Opens the next record, of type application_data. `into` has `room_for` it.
     [[nodiscard]] received open(std::span<const std::byte> record, std::span<std::byte> into);
+    /// `for_libssl` has been read.
+    void forget_control();
     /// A record like this one, which libssl refuses whatever was in it.
     [[nodiscard]] received refuse(std::span<const std::byte> record);
 
@@ -119,11 +126,9 @@ private:
                                      std::span<const std::byte> plain);
 
     const tls13_aead& aead_;
-    const tls13_traffic_keys keys_;  // for what is rare: to open what we seal, and the other way
-    tls13_record_cipher sending_;
-    tls13_record_cipher receiving_;
-    bool seals_ = true;
-    bool opens_ = true;
+    tls13_traffic_keys keys_;  // for what is rare: to open what we seal, and the other way
+    std::optional<tls13_record_cipher> sending_;
+    std::optional<tls13_record_cipher> receiving_;
     numbers next_;            // the peer's
     numbers next_of_libssl_;  // libssl's
     unsigned empty_ = 0;      // records of data without any, in a row

@@ -125,7 +125,8 @@ private:
     // Records without libssl.
     [[nodiscard]] bool opens_records() const { return records_ && records_->opens(); }
     [[nodiscard]] bool seals_records() const {
-        return records_ && records_->seals() && !owes_key_update_;
+        return records_ && records_->seals() &&
+               SSL_get_key_update_type(ssl()) == SSL_KEY_UPDATE_NONE;  // else libssl answers first
     }
     void take_over();
     [[nodiscard]] std::optional<tls_status> open_record(std::span<std::byte> room,
@@ -145,7 +146,6 @@ private:
     bool peer_closed_ = false;
     bool close_sent_ = false;
     bool key_update_read_ = false;              // in the call of libssl's that runs
-    bool owes_key_update_ = false;              // ours, which the peer has asked for
     unsigned libssl_calls_;                     // still to come before the engine takes over
     std::unique_ptr<tls13_traffic_keys> keys_;  // until then
     std::unique_ptr<tls13_records> records_;    // from then on
@@ -391,14 +391,18 @@ std::optional<tls_status> tls_engine::implementation::open_record(std::span<std:
 
 std::optional<tls_status> tls_engine::implementation::give_to_libssl(
     const tls13_records::received& what, std::size_t record_size) {
+    if (what.what == tls13_records::content::no_memory) {
+        fail(errc::out_of_memory, "OpenSSL could not make a cipher");
+        return tls_status::failed;
+    }
     bio_.inject(what.for_libssl);
+    records_->forget_control();
     bio_.drop_front(record_size);
     clear_openssl_errors();
     char none = 0;
     std::size_t count = 0;
     const int outcome = SSL_read_ex(ssl(), &none, sizeof(none), &count);
     if (std::exchange(key_update_read_, false)) {
-        owes_key_update_ = SSL_get_key_update_type(ssl()) != SSL_KEY_UPDATE_NONE;
         records_->stop_opening();
         bio_.keep_records(false);
     }
@@ -416,10 +420,7 @@ std::optional<tls_status> tls_engine::implementation::give_to_libssl(
 void tls_engine::implementation::forward_output() {
     if (!records_ || bio_.diverted().empty()) return;
     const bool is_forwarded = records_->forward(bio_.diverted(), bio_.output());
-    if (!records_->seals()) {
-        owes_key_update_ = false;
-        bio_.divert(false);
-    }
+    if (!records_->seals()) bio_.divert(false);
     if (!is_forwarded && is_established()) {
         fail(code_or_no_memory(errc::peer_tls_error), "an answer of OpenSSL's could not be sent");
     }
@@ -457,13 +458,18 @@ bool tls_engine::implementation::encrypt(std::span<const std::byte> plain) {
     const std::size_t records = plain.size() / max_fragment + 1;
     (void)bio_.output().prepare(plain.size() + records * record_overhead);  // grow once
     clear_openssl_errors();
+    const std::size_t queued = bio_.output().size();
     std::size_t written = 0;
-    const int result = SSL_write_ex(ssl(), plain.data(), plain.size(), &written);
+    if (SSL_write_ex(ssl(), plain.data(), plain.size(), &written) != 1) {
+        const errc code = code_or_no_memory(errc::peer_tls_error);
+        fail(code, take_openssl_error());
+    }
+    // Padding, which OpenSSL's configuration can ask for, is libssl's to add.
+    const std::size_t unpadded =
+        plain.size() + (plain.size() + max_fragment - 1) / max_fragment * tls13_record::overhead;
+    if (bio_.output().size() - queued != unpadded) keys_.reset();
     forward_output();
-    if (result == 1) return is_established();
-    const errc code = code_or_no_memory(errc::peer_tls_error);
-    fail(code, take_openssl_error());
-    return false;
+    return is_established();
 }
 
 void tls_engine::implementation::shut_down() {

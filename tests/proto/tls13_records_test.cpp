@@ -13,6 +13,7 @@
 
 #include "proto/tls_algorithms.hpp"
 #include "proto/tls_engine.hpp"
+#include "proto/tls_profile_impl.hpp"
 #include "support/tls_server.hpp"
 
 namespace hearth::proto {
@@ -155,7 +156,11 @@ TEST(Tls13RecordCipherTest, NothingThatWasChangedIsOpened) {
     for (std::size_t i = 0; i < good.size(); ++i) {
         record_octets bad = good;
         bad[i] ^= std::byte{4};
+        std::ranges::fill(into, std::byte{7});
         EXPECT_FALSE(cipher.open(0, bad, into)) << i;
+        for (const std::byte octet : into) {
+            EXPECT_TRUE(octet == std::byte{7} || octet == std::byte{0});
+        }
     }
     for (std::size_t size = 0; size < good.size(); ++size) {
         EXPECT_FALSE(cipher.open(0, std::span(good).first(size), into)) << size;
@@ -380,6 +385,76 @@ TEST(TlsTakeOverTest, KeysAreUpdatedByEitherSideBeforeAndAfterIt) {
                 ASSERT_EQ(receive_from(*link.client, link.server).plain, "new key");
             }
         }
+    }
+}
+
+// The type of the messages that the peer has read, by its message callback.
+void note_key_updates(tls_server_context& context, int& count) {
+    SSL_CTX_set_msg_callback_arg(context.get(), &count);
+    SSL_CTX_set_msg_callback(context.get(), [](int is_sent, int, int type, const void* message,
+                                               std::size_t size, SSL*, void* counter) {
+        const bool is_update = type == SSL3_RT_HANDSHAKE && size != 0 &&
+                               *static_cast<const unsigned char*>(message) == SSL3_MT_KEY_UPDATE;
+        if (is_sent == 0 && is_update) ++*static_cast<int*>(counter);
+    });
+}
+
+TEST(TlsTakeOverTest, EachKeyUpdateThatIsAskedForIsAnsweredBeforeMoreData) {
+    for (const unsigned calls : {support::never, support::always}) {
+        tls_server_context context(origin_identity());
+        int answers = 0;
+        note_key_updates(context, answers);
+        tls_server server(context);
+        tls_settings settings = settings_with();
+        settings.libssl_calls = calls;
+        tls_engine client(settings);
+        ASSERT_TRUE(connect(client, server));
+        int asked = 0;
+        for (const bool asks : {false, false, true, false, true, true}) {
+            server.update_keys(asks);
+            if (asks) ++asked;
+            server.write("new key");
+            ASSERT_EQ(receive_from(client, server).plain, "new key");
+            for (int i = 0; i < 2; ++i) {
+                ASSERT_TRUE(client.encrypt(octets("data")));
+                ASSERT_EQ(send_to(server, client), "data");
+                ASSERT_EQ(answers, asked) << calls;
+            }
+        }
+        client.retain();
+        EXPECT_EQ(client.memory(), 0U);
+    }
+}
+
+TEST(TlsTakeOverTest, BuffersOfAnAnswerAndOfControlRecordsAreGivenBack) {
+    tls_pair link(support::never);
+    ASSERT_TRUE(link.is_connected);
+    ASSERT_TRUE(link.exchange("a", "b"));
+    for (int i = 0; i < 4; ++i) link.server.send_ticket();
+    ASSERT_EQ(receive_from(*link.client, link.server).plain, "");
+    link.client->retain();
+    EXPECT_EQ(link.client->memory(), 0U);
+    link.server.update_keys(true);
+    ASSERT_TRUE(link.exchange(text_of(1 << 20), text_of(10)));
+    link.client->retain();
+    EXPECT_EQ(link.client->memory(), 0U);
+}
+
+// An administrator may have OpenSSL pad all records; that is not to end after a few calls.
+TEST(TlsTakeOverTest, DoesNotHappenWhereLibsslPads) {
+    tls_pair link(20);
+    ASSERT_TRUE(link.is_connected);
+    SSL_CTX_set_block_padding(link.settings.profile->internals().context(), 512);
+    tls_server server(link.context);
+    link.settings.libssl_calls = 2;
+    tls_engine client(link.settings);
+    ASSERT_TRUE(connect(client, server));
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_TRUE(client.encrypt(octets("short")));
+        const std::string sent = take_output(client);
+        EXPECT_GE(sent.size(), 512U);
+        server.receive(sent);
+        EXPECT_EQ(server.read(), "short");
     }
 }
 
