@@ -71,8 +71,9 @@ struct tls_options {
     /// Cipher list for TLS 1.2; empty = OpenSSL's default. While it is empty, the client knows no
     /// other algorithms than those of that list and of TLS 1.3, and in certificates keys of RSA,
     /// RSA-PSS, EC, Ed25519 and Ed448, which makes a full handshake a fifth cheaper with OpenSSL
-    /// 3.0 and 3.1. With "DEFAULT" or any other list, or where OpenSSL's configuration brings a
-    /// provider, it knows all that the process has.
+    /// 3.0 and 3.1; and data of TLS 1.3 is protected by OpenSSL's ciphers without libssl around
+    /// them. With "DEFAULT" or any other list, or where OpenSSL's configuration brings a provider,
+    /// it knows all that the process has, and libssl protects every record.
     std::string cipher_list{};
     /// TLS 1.3 suites in order; empty = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:
     /// TLS_CHACHA20_POLY1305_SHA256", the cheapest first, or what OpenSSL's configuration chooses.
