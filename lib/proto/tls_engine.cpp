@@ -37,7 +37,7 @@ constexpr std::size_t max_unsent_answers = 16 * 1024;
 constexpr std::size_t max_fragment = 16384;  // plaintext octets of a record (RFC 8446 5.1)
 constexpr std::size_t record_overhead = 64;  // header, tag, nonce or padding, rounded up
 constexpr std::byte protected_type{23};      // of every record of TLS 1.3 (RFC 8446 5.2)
-constexpr unsigned char key_update_message = 24;
+constexpr unsigned char message_of_key_update = 24;
 // Of what is no record, for libssl to say so.
 constexpr std::size_t enough_to_refuse = 64;
 
@@ -522,7 +522,7 @@ void tls_engine::implementation::watch_messages() {
 }
 
 void tls_engine::implementation::on_message(bool is_sent, unsigned char kind) {
-    if (kind == key_update_message) {
+    if (kind == message_of_key_update) {
         keys_.reset();  // they are others from here on
         if (!is_sent) key_update_read_ = true;
     }
