@@ -11,8 +11,10 @@ namespace {
 
 constexpr std::uint8_t handshake_content = 22;
 constexpr std::uint8_t data_content = 23;
-constexpr std::byte key_update_message{24};  // RFC 8446 4
-constexpr std::byte record_major{3};         // legacy_record_version, 0x0303
+constexpr std::byte ticket_message{4};  // RFC 8446 4
+constexpr std::byte key_update_message{24};
+constexpr std::size_t message_header_size = 4;
+constexpr std::byte record_major{3};  // legacy_record_version, 0x0303
 constexpr std::byte record_minor{3};
 // Octets up to which a copy in front of the content type is cheaper than two calls of the cipher.
 constexpr std::size_t worth_a_copy = 512;
@@ -37,6 +39,19 @@ void write_header(std::span<std::byte> record) {
 std::size_t inner_size(std::span<const std::byte> record) {
     constexpr std::size_t around = tls13_record::header_size + tls13_record::tag_size;
     return record.size() > around ? record.size() - around : 0;
+}
+
+bool holds_whole_tickets(std::uint8_t type, std::span<const std::byte> plain) {
+    if (type != handshake_content || plain.empty()) return false;
+    while (plain.size() >= message_header_size && plain[0] == ticket_message) {
+        const std::size_t size =
+            message_header_size + (std::to_integer<std::size_t>(plain[1]) << 16U |
+                                   std::to_integer<std::size_t>(plain[2]) << 8U |
+                                   std::to_integer<std::size_t>(plain[3]));
+        if (size > plain.size()) return false;
+        plain = plain.subspan(size);
+    }
+    return plain.empty();
 }
 
 }  // namespace
@@ -106,14 +121,21 @@ std::optional<tls13_record_cipher::opened> tls13_record_cipher::open(
     return opened{std::to_integer<std::uint8_t>(into[end - 1]), end - 1};
 }
 
-tls13_records::tls13_records(const tls13_aead& aead, const tls13_traffic_keys& keys,
-                             numbers by_libssl)
-    : aead_(aead),
-      keys_(keys),
-      sending_(std::in_place, aead, keys.client, tls13_record_cipher::use::seal),
-      receiving_(std::in_place, aead, keys.server, tls13_record_cipher::use::open),
-      next_(by_libssl),
-      next_of_libssl_(by_libssl) {}
+bool tls13_records::start_sealing(std::uint64_t sent_by_libssl) {
+    HEARTH_ASSERT(!seals());
+    next_.sent = next_of_libssl_.sent = sent_by_libssl;
+    sending_.emplace(aead_, keys_.client, tls13_record_cipher::use::seal);
+    if (!sending_->is_ready()) sending_.reset();
+    return seals();
+}
+
+bool tls13_records::start_opening(std::uint64_t received_by_libssl) {
+    HEARTH_ASSERT(!opens());
+    next_.received = next_of_libssl_.received = received_by_libssl;
+    receiving_.emplace(aead_, keys_.server, tls13_record_cipher::use::open);
+    if (!receiving_->is_ready()) receiving_.reset();
+    return opens();
+}
 
 void tls13_records::stop_opening() {
     receiving_.reset();
@@ -188,19 +210,24 @@ tls13_records::received tls13_records::open(std::span<const std::byte> record,
         if (++empty_ <= max_empty) return {content::data, 0, {}};
     }
     const auto control = into.first(std::min(into.size(), opened->size));
-    const received for_libssl = hand_over(*opened, control);
+    received for_libssl = hand_over(*opened, control, record);
+    for_libssl.is_tickets =
+        for_libssl.what == content::control && holds_whole_tickets(opened->type, control);
     std::ranges::fill(control, std::byte{0});
     return for_libssl;
 }
 
 /// What is no data, as libssl expects it next.
 tls13_records::received tls13_records::hand_over(tls13_record_cipher::opened what,
-                                                 std::span<const std::byte> plain) {
+                                                 std::span<const std::byte> plain,
+                                                 std::span<const std::byte> record) {
+    const std::uint64_t number = next_of_libssl_.received++;
+    for_libssl_.clear();
+    if (number + 1 == next_.received) return {content::control, 0, record};
     tls13_record_cipher other(aead_, keys_.server, tls13_record_cipher::use::seal);
     const std::size_t size = plain.size() + tls13_record::overhead;
-    for_libssl_.clear();
-    const auto record = for_libssl_.prepare(size).first(size);
-    if (!other.is_ready() || !other.seal(next_of_libssl_.received++, what.type, plain, record)) {
+    const auto sealed = for_libssl_.prepare(size).first(size);
+    if (!other.is_ready() || !other.seal(number, what.type, plain, sealed)) {
         return {content::no_memory, 0, {}};
     }
     for_libssl_.commit(size);
@@ -210,6 +237,11 @@ tls13_records::received tls13_records::hand_over(tls13_record_cipher::opened wha
 void tls13_records::forget_control() {
     for_libssl_.clear();
     for_libssl_.release();
+}
+
+void tls13_records::withhold_control() {
+    --next_of_libssl_.received;
+    forget_control();
 }
 
 /// The record that came could be an old one, of the very number that libssl is at.

@@ -6,8 +6,10 @@
 // the reader wants it. All else stays libssl's: its handshake, and after it every record that is no
 // data (tickets, alerts, key updates), which libssl must see, and whose answers it gives. libssl
 // numbers its records by itself, and does not know of those that it never saw; so what goes between
-// it and the peer is opened under one number and sealed again under the other.
+// it and the peer is opened under one number and sealed again under the other. Tickets that nobody
+// wants need not reach it.
 //
+// Each direction is taken over by itself, at the number that libssl has come to.
 // A direction is ours until its first key update: from there on the numbers start anew for both,
 // and libssl goes on alone. Data between the parts of a handshake message is not refused, for
 // libssl does not see it.
@@ -80,17 +82,14 @@ private:
 
 class tls13_records {
 public:
-    /// Records that libssl has sent and received under these keys.
-    struct numbers {
-        std::uint64_t sent = 0;
-        std::uint64_t received = 0;
-    };
     /// `keys` are whole; `aead` outlives this object.
-    tls13_records(const tls13_aead& aead, const tls13_traffic_keys& keys, numbers by_libssl);
-    /// As of the cipher.
-    [[nodiscard]] bool is_ready() const { return sending_->is_ready() && receiving_->is_ready(); }
+    tls13_records(const tls13_aead& aead, const tls13_traffic_keys& keys)
+        : aead_(aead), keys_(keys) {}
 
     // Sending.
+    /// libssl has sent so many records under its key, which it has not updated. False: OpenSSL had
+    /// no memory for it.
+    [[nodiscard]] bool start_sealing(std::uint64_t sent_by_libssl);
     /// False once libssl has updated its key: then what it gives is the peer's as it is.
     [[nodiscard]] bool seals() const { return sending_.has_value(); }
     /// Appends the records of data. False: OpenSSL failed; records before that are in `out`.
@@ -99,6 +98,8 @@ public:
     [[nodiscard]] bool forward(base::byte_queue& from_libssl, base::byte_queue& out);
 
     // Receiving.
+    /// As `start_sealing`.
+    [[nodiscard]] bool start_opening(std::uint64_t received_by_libssl);
     [[nodiscard]] bool opens() const { return receiving_.has_value(); }
     /// libssl has read a key update.
     void stop_opening();
@@ -111,24 +112,32 @@ public:
     struct received {
         content what = content::failed;
         std::size_t size = 0;
-        std::span<const std::byte> for_libssl{};  ///< Until the next call.
+        std::span<const std::byte> for_libssl{};  ///< Until the next call; may be the record.
+        bool is_tickets = false;                  ///< A `control` of whole tickets and no more.
     };
     /// Opens the next record, of type application_data. `into` has `room_for` it.
     [[nodiscard]] received open(std::span<const std::byte> record, std::span<std::byte> into);
     /// `for_libssl` has been read.
     void forget_control();
+    /// `for_libssl`, a `control`, will not be read: for libssl it was never sent.
+    void withhold_control();
     /// A record like this one, which libssl refuses whatever was in it.
     [[nodiscard]] received refuse(std::span<const std::byte> record);
 
 private:
     [[nodiscard]] bool forward_one(std::span<const std::byte> record, base::byte_queue& out);
     [[nodiscard]] received hand_over(tls13_record_cipher::opened what,
-                                     std::span<const std::byte> plain);
+                                     std::span<const std::byte> plain,
+                                     std::span<const std::byte> record);
 
     const tls13_aead& aead_;
     tls13_traffic_keys keys_;  // for what is rare: to open what we seal, and the other way
     std::optional<tls13_record_cipher> sending_;
     std::optional<tls13_record_cipher> receiving_;
+    struct numbers {
+        std::uint64_t sent = 0;
+        std::uint64_t received = 0;
+    };
     numbers next_;            // the peer's
     numbers next_of_libssl_;  // libssl's
     unsigned empty_ = 0;      // records of data without any, in a row

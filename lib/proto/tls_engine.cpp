@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -129,6 +130,10 @@ private:
                SSL_get_key_update_type(ssl()) == SSL_KEY_UPDATE_NONE;  // else libssl answers first
     }
     void take_over();
+    [[nodiscard]] bool make_records();
+    void start_opening();
+    [[nodiscard]] std::size_t wanted_tickets() const;
+    [[nodiscard]] bool has_surplus_tickets() const;
     [[nodiscard]] std::optional<tls_status> open_record(std::span<std::byte> room,
                                                         std::size_t& size);
     [[nodiscard]] std::optional<tls_status> give_to_libssl(const tls13_records::received& what,
@@ -255,7 +260,8 @@ tls_step tls_engine::implementation::finish_handshake() {
     bio_.limit_input(memory_bio::no_limit);
     watch_messages();
     bio_.start_count();
-    if (!keys_->are_whole()) keys_.reset();  // an older version
+    const bool is_never = libssl_calls_ == tls_settings::every_call;
+    if (is_never || !keys_->are_whole()) keys_.reset();  // or it is an older version
     keep_renewed_session();
     offered_.reset();
     clear_openssl_errors();
@@ -293,7 +299,11 @@ tls_engine::read_result tls_engine::implementation::decrypt(std::span<std::byte>
     HEARTH_ASSERT(is_established() || state_ == state::failed);
     if (!is_established()) return {0, tls_status::failed};
     if (peer_closed_) return {0, tls_status::closed};
-    if (keys_ && bio_.has_record()) take_over();
+    if (keys_ && bio_.has_record()) {
+        const bool is_first = bio_.count().read == 0 && !opens_records();
+        if (is_first && has_surplus_tickets()) start_opening();
+        take_over();
+    }
     const std::size_t queued = bio_.output().size();
     if (queued == 0) unsent_answers_ = 0;
     read_result result = read_records(plain);
@@ -382,6 +392,12 @@ std::optional<tls_status> tls_engine::implementation::open_record(std::span<std:
     const tls13_records::received got = records_->open(record, into);
     if (!has_room && got.size != 0) left_.commit(got.size);
     if (!has_room) left_.release();
+    if (got.is_tickets && wanted_tickets() == 0 && idle_messages_ < max_idle_messages) {
+        ++idle_messages_;
+        records_->withhold_control();
+        bio_.drop_front(length);
+        return std::nullopt;
+    }
     if (got.what != tls13_records::content::data) return give_to_libssl(got, length);
     bio_.drop_front(length);
     if (has_room) size += got.size;
@@ -432,18 +448,42 @@ void tls_engine::implementation::take_over() {
         --libssl_calls_;
         return;
     }
-    if (SSL_has_pending(ssl()) != 0) return;
-    const auto keys = std::exchange(keys_, nullptr);
+    start_opening();
+    if (!keys_ || !opens_records()) return;
+    const memory_bio::counts& by_libssl = bio_.count();
+    if (by_libssl.are_known && records_->start_sealing(by_libssl.written)) bio_.divert(true);
+    keys_.reset();
+}
+
+/// False: it cannot be, and will not be tried again.
+bool tls_engine::implementation::make_records() {
+    if (records_) return true;
     const tls13_aead* const aead =
         tls13_aead_of(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl())));
-    if (aead == nullptr || !bio_.count().are_known) return;
-    auto records = std::make_unique<tls13_records>(
-        *aead, *keys, tls13_records::numbers{bio_.count().written, bio_.count().read});
-    if (!records->is_ready()) return;
-    records_ = std::move(records);
-    bio_.keep_records(true);
-    bio_.divert(true);
+    if (aead == nullptr) return false;
+    records_ = std::make_unique<tls13_records>(*aead, *keys_);
+    return true;
 }
+
+void tls_engine::implementation::start_opening() {
+    if (opens_records() || SSL_has_pending(ssl()) != 0) return;
+    if (make_records() && records_->start_opening(bio_.count().read)) {
+        bio_.keep_records(true);
+    } else {
+        keys_.reset();
+    }
+}
+
+/// A server that has resumed a session takes the others in stock, too.
+std::size_t tls_engine::implementation::wanted_tickets() const {
+    if (hooks_.sessions == nullptr) return 0;
+    const bool is_resumed = SSL_session_reused(ssl()) == 1;
+    return is_resumed ? hooks_.sessions->lacking(hooks_.profile, hooks_.session_key, openssl_time())
+                      : std::numeric_limits<std::size_t>::max();
+}
+
+/// Servers send two, as a rule.
+bool tls_engine::implementation::has_surplus_tickets() const { return wanted_tickets() < 2; }
 
 bool tls_engine::implementation::encrypt(std::span<const std::byte> plain) {
     HEARTH_ASSERT((is_established() && !close_sent_) || state_ == state::failed);

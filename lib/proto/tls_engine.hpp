@@ -14,6 +14,10 @@
 // Nothing of it shows, but for the price. Profiles with a cipher list of their own stay with
 // libssl.
 //
+// A ticket costs libssl a key derivation and a copy of the session. Where none are kept, and on a
+// resumed connection while the stock is full of fresh ones, the engine reads from the start by
+// itself, and what tickets come above that go no further.
+//
 // Bounds: 256 KiB of input until the handshake is done (then `step` fails); 64 handshake messages
 // in a row and 16 KiB of unsent answers afterwards (then `decrypt` fails). Not bounded here: what
 // the caller lets `retain` hold of an established connection, and what it encrypts. Renegotiation
@@ -22,6 +26,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -44,6 +49,7 @@ struct tls_settings {
     tls_chain_cache* chains = nullptr;      ///< The same; null = every chain is verified in full.
     /// Calls of `encrypt` and `decrypt` that libssl serves before the engine takes records over.
     unsigned libssl_calls = 8;
+    static constexpr unsigned every_call = std::numeric_limits<unsigned>::max();
 };
 
 enum class tls_step : std::uint8_t {

@@ -12,6 +12,7 @@
 namespace hearth::proto {
 namespace {
 
+constexpr std::time_t longest_fresh = 60;
 constexpr std::time_t seven_days = 7 * 24 * 60 * 60;  // the most RFC 8446 4.6.1 allows
 
 std::string shelf_name(std::uint64_t profile, std::string_view key) {
@@ -46,6 +47,11 @@ std::time_t session_expiry(const SSL_SESSION* session) {
     return std::min(from + std::min(lifetime, seven_days), end_of_certificate(peer));
 }
 
+std::time_t session_fresh_until(const SSL_SESSION* session) {
+    const std::time_t from = SSL_SESSION_get_time(session);
+    return from + std::min((session_expiry(session) - from) / 2, longest_fresh);
+}
+
 std::time_t openssl_time() {
     std::tm now{};
     ASN1_TIME_to_tm(nullptr, &now);  // null stands for the present
@@ -75,8 +81,9 @@ void tls_session_cache::implementation::store(std::uint64_t profile, std::string
     auto& tickets = place->tickets;
     while (tickets.size() >= per_key_) tickets.erase(tickets.begin());
     const std::time_t expires = session_expiry(session.get());
+    const std::time_t fresh_until = session_fresh_until(session.get());
     const bool single_use = is_tls_1_3(session.get());
-    tickets.push_back({std::move(session), expires, single_use});
+    tickets.push_back({std::move(session), expires, fresh_until, single_use});
 }
 
 ssl_session_ptr tls_session_cache::implementation::take(std::uint64_t profile, std::string_view key,
@@ -110,6 +117,17 @@ void tls_session_cache::implementation::remove(std::uint64_t profile, std::strin
     std::erase_if(place->tickets,
                   [&](const ticket& each) { return each.session.get() == session; });
     drop_if_empty(place);
+}
+
+std::size_t tls_session_cache::implementation::lacking(std::uint64_t profile, std::string_view key,
+                                                       std::time_t now) const {
+    const auto inside = guard_.enter();
+    if (max_keys_ == 0) return 0;
+    const auto found = by_name_.find(shelf_name(profile, key));
+    if (found == by_name_.end()) return per_key_;
+    const auto fresh = static_cast<std::size_t>(std::ranges::count_if(
+        found->second->tickets, [now](const ticket& each) { return each.fresh_until > now; }));
+    return per_key_ - std::min(per_key_, fresh);
 }
 
 std::size_t tls_session_cache::implementation::count(std::uint64_t profile,

@@ -35,6 +35,10 @@ public:
                                        std::time_t now);
     /// Drops one session, because a handshake that offered it failed.
     void remove(std::uint64_t profile, std::string_view key, const SSL_SESSION* session);
+    /// How many more tickets a key has use for at `now`: the places that are free, or that a ticket
+    /// has which is no longer fresh.
+    [[nodiscard]] std::size_t lacking(std::uint64_t profile, std::string_view key,
+                                      std::time_t now) const;
     [[nodiscard]] std::size_t count(std::uint64_t profile, std::string_view key) const;
     void forget(std::uint64_t profile);
     void set_limit(std::uint32_t per_key) {
@@ -46,6 +50,7 @@ private:
     struct ticket {
         ssl_session_ptr session;
         std::time_t expires = 0;
+        std::time_t fresh_until = 0;
         bool single_use = false;
     };
     struct shelf {
@@ -69,6 +74,10 @@ private:
 /// When a session must not be offered any more: the end of its ticket's lifetime (RFC 8446 4.6.1,
 /// RFC 5077 3.3) or of the server's certificate, whichever is first.
 [[nodiscard]] std::time_t session_expiry(const SSL_SESSION* session);
+
+/// Until when a session is as good as a new one: for half its life, and for a minute at most, since
+/// servers change the keys of their tickets.
+[[nodiscard]] std::time_t session_fresh_until(const SSL_SESSION* session);
 
 /// The wall clock by which OpenSSL stamps sessions and judges certificates.
 [[nodiscard]] std::time_t openssl_time();

@@ -176,11 +176,17 @@ struct numbered_pair {
     std::optional<tls13_record_cipher> libssl_sending;  // and what libssl sends
     std::optional<tls13_record_cipher> libssl_reading;
 
-    explicit numbered_pair(tls13_records::numbers by_libssl) {
+    struct numbers {
+        std::uint64_t sent = 0;
+        std::uint64_t received = 0;
+    };
+    explicit numbered_pair(numbers by_libssl) {
         const tls13_aead& aead = aead_of_suite();
         keys.client = client_of_rfc();
         keys.server = side_of(record_octets(16, std::byte{9}), record_octets(12, std::byte{8}));
-        records.emplace(aead, keys, by_libssl);
+        records.emplace(aead, keys);
+        EXPECT_TRUE(records->start_sealing(by_libssl.sent));
+        EXPECT_TRUE(records->start_opening(by_libssl.received));
         peer.emplace(aead, keys.server, tls13_record_cipher::use::seal);
         libssl_sending.emplace(aead, keys.client, tls13_record_cipher::use::seal);
         libssl_reading.emplace(aead, keys.server, tls13_record_cipher::use::open);
@@ -210,6 +216,56 @@ TEST(Tls13RecordsTest, ControlRecordsReachLibsslUnderItsOwnNumbers) {
         seen.resize(read->size);
         EXPECT_EQ(seen, ticket);
     }
+}
+
+TEST(Tls13RecordsTest, ControlRecordIsPassedOnAsItIsWhileTheNumbersAgree) {
+    numbered_pair link({.sent = 0, .received = 4});
+    const record_octets ticket = sealed(*link.peer, 4, handshake_type, from_hex("04000001ff"));
+    EXPECT_EQ(link.open(ticket).for_libssl.data(), ticket.data());
+    (void)link.open(sealed(*link.peer, 5, data_type, from_hex("aa")));
+    const record_octets other = sealed(*link.peer, 6, handshake_type, from_hex("04000001ff"));
+    EXPECT_NE(link.open(other).for_libssl.data(), other.data());
+}
+
+TEST(Tls13RecordsTest, WholeTicketsAreKnownFromAllElse) {
+    struct content_case {
+        std::uint8_t type = handshake_type;
+        std::string_view plain;
+        bool is_tickets = false;
+    };
+    const std::vector<content_case> cases = {
+        {handshake_type, "04000001ff", true},
+        {handshake_type, "0400000004000002aabb", true},
+        {handshake_type, "04000002ff", false},            // a part of one
+        {handshake_type, "04000001ff04", false},          // and of the next
+        {handshake_type, "04000001ff040000", false},      //
+        {handshake_type, "04000001ff1800000100", false},  // a key update behind it
+        {handshake_type, "1800000100", false},            //
+        {handshake_type, "", false},                      //
+        {alert_type, "04000000", false},                  //
+    };
+    numbered_pair link({});
+    std::uint64_t number = 0;
+    for (const content_case& one : cases) {
+        const auto got = link.open(sealed(*link.peer, number++, one.type, from_hex(one.plain)));
+        EXPECT_EQ(got.what, tls13_records::content::control);
+        EXPECT_EQ(got.is_tickets, one.is_tickets) << one.plain;
+    }
+    const auto data = link.open(sealed(*link.peer, number, data_type, from_hex("04000001ff")));
+    EXPECT_FALSE(data.is_tickets);
+}
+
+TEST(Tls13RecordsTest, WithheldRecordsHaveNoNumberForLibssl) {
+    numbered_pair link({});
+    for (std::uint64_t number = 0; number < 3; ++number) {
+        (void)link.open(sealed(*link.peer, number, handshake_type, from_hex("04000001ff")));
+        link.records->withhold_control();
+    }
+    const auto got = link.open(sealed(*link.peer, 3, alert_type, from_hex("0100")));
+    record_octets seen(64);
+    const auto read = link.libssl_reading->open(0, got.for_libssl, seen);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->type, alert_type);
 }
 
 // Else an old record would be taken for the one that libssl waits for.

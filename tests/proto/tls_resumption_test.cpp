@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "proto/tls_profile_impl.hpp"
 #include "proto/tls_session_cache_impl.hpp"
@@ -32,12 +33,14 @@ struct visit {
 };
 
 // Connects, reads the tickets, and drops the connection without a close_notify.
-visit visit_once(const tls_settings& settings, const tls_server_context& context) {
+visit visit_once(const tls_settings& settings, const tls_server_context& context,
+                 int more_tickets = 0) {
     tls_server server(context);
     tls_engine client(settings);
     visit result;
     result.is_connected = connect(client, server);
     if (!result.is_connected) return result;
+    for (int i = 0; i < more_tickets; ++i) server.send_ticket();
     (void)receive_from(client, server);
     result.client_resumed = client.resumed();
     result.server_resumed = server.resumed();
@@ -120,6 +123,114 @@ TEST(TlsResumptionTest, NewTicketsAreOfferedOnce) {
     EXPECT_TRUE(first.resumed());
     EXPECT_TRUE(second.resumed());
     EXPECT_FALSE(third.resumed());
+}
+
+// How many tickets libssl was given, by all connections of the profile.
+class ticket_count {
+public:
+    explicit ticket_count(const tls_settings& settings) {
+        counted = 0;
+        SSL_CTX_set_info_callback(
+            settings.profile->internals().context(), [](const SSL* ssl, int where, int) {
+                const bool is_one =
+                    where == SSL_CB_CONNECT_LOOP && SSL_get_state(ssl) == TLS_ST_CR_SESSION_TICKET;
+                if (is_one) ++counted;
+            });
+    }
+    static int take() { return std::exchange(counted, 0); }
+
+private:
+    static inline int counted = 0;
+};
+
+TEST(TlsResumptionTest, TicketsAboveAFullStockAreNotGivenToLibssl) {
+    tls_session_cache cache(3);
+    const tls_server_context context(origin_identity(), server_speaking(TLS1_3_VERSION));
+    const tls_settings settings = settings_for(cache);
+    ticket_count count(settings);
+    (void)visit_once(settings, context);
+    EXPECT_EQ(count.take(), 2);
+    EXPECT_EQ(stock(cache, settings), 2U);
+    // One is used by each. A server of OpenSSL's sends but one of its own accord where it resumes.
+    EXPECT_TRUE(visit_once(settings, context, 1).client_resumed);
+    EXPECT_EQ(count.take(), 2);
+    for (int i = 0; i < 5; ++i) {
+        EXPECT_EQ(stock(cache, settings), 3U);
+        EXPECT_TRUE(visit_once(settings, context, i).client_resumed);
+        EXPECT_EQ(count.take(), 1);
+    }
+}
+
+TEST(TlsResumptionTest, EveryTicketGoesToLibsslWhereItHasEveryCall) {
+    tls_session_cache cache(1);
+    const tls_server_context context(origin_identity(), server_speaking(TLS1_3_VERSION));
+    tls_settings settings = settings_for(cache);
+    settings.libssl_calls = tls_settings::every_call;
+    ticket_count count(settings);
+    for (int i = 0; i < 3; ++i) {
+        const bool is_first = i == 0;
+        EXPECT_EQ(visit_once(settings, context, is_first ? 0 : 1).client_resumed, !is_first);
+        EXPECT_EQ(count.take(), 2);
+    }
+}
+
+// The stock that a server no longer takes is not what its new tickets have to stand behind.
+TEST(TlsResumptionTest, TicketsOfAFullHandshakeAreKeptWhateverIsInStock) {
+    tls_session_cache cache(2);
+    const tls_settings settings = settings_for(cache);
+    const tls_server_context before(origin_identity(), server_speaking(TLS1_3_VERSION));
+    (void)visit_once(settings, before);
+    ticket_count count(settings);
+    const tls_server_context after(origin_identity(), server_speaking(TLS1_3_VERSION));
+    EXPECT_FALSE(visit_once(settings, after).client_resumed);
+    EXPECT_EQ(count.take(), 2);
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(visit_once(settings, after).client_resumed);
+}
+
+TEST(TlsResumptionTest, NoTicketIsGivenToLibsslWhereNoneAreKept) {
+    const tls_server_context context(origin_identity(), server_speaking(TLS1_3_VERSION));
+    const tls_settings settings = settings_with();
+    ticket_count count(settings);
+    tls_server server(context);
+    tls_engine client(settings);
+    ASSERT_TRUE(connect(client, server));
+    for (int i = 0; i < 20; ++i) {
+        if (i % 3 == 0) server.send_ticket();
+        if (i % 4 == 1) server.update_keys(true);  // libssl opens the rest, with its tickets
+        ASSERT_TRUE(client.encrypt(octets("ping")));
+        ASSERT_EQ(support::send_to(server, client), "ping");
+        server.write("pong");
+        ASSERT_EQ(receive_from(client, server).plain, "pong");
+        if (i == 0) {
+            EXPECT_EQ(count.take(), 0);
+        }
+    }
+    client.retain();
+    EXPECT_EQ(client.memory(), 0U);
+}
+
+TEST(TlsResumptionTest, FloodOfSurplusTicketsIsRefused) {
+    tls_session_cache cache(1);
+    const tls_server_context context(origin_identity(), server_speaking(TLS1_3_VERSION));
+    const tls_settings settings = settings_for(cache);
+    (void)visit_once(settings, context);
+    for (const bool is_flood : {false, true}) {
+        tls_server server(context);
+        tls_engine client(settings);
+        ASSERT_TRUE(connect(client, server));
+        ASSERT_TRUE(client.resumed());
+        for (int i = 0; i < 62; ++i) server.send_ticket();
+        EXPECT_NE(receive_from(client, server).status, tls_status::failed);
+        if (!is_flood) {
+            server.write("data");
+            EXPECT_EQ(receive_from(client, server).plain, "data");
+            continue;
+        }
+        for (int i = 0; i < 2; ++i) server.send_ticket();
+        EXPECT_EQ(receive_from(client, server).status, tls_status::failed);
+        EXPECT_NE(client.error_detail().find("65 handshake messages in a row"), std::string::npos)
+            << client.error_detail();
+    }
 }
 
 TEST(TlsResumptionTest, TicketIsTakenByTheFirstStepNotBefore) {

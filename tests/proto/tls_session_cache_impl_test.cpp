@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "support/certificates.hpp"
 
@@ -67,6 +68,37 @@ TEST(TlsSessionCacheImplTest, LifetimeIsCappedAtSevenDays) {
     auto session = make_session(TLS1_2_VERSION);
     SSL_SESSION_set_timeout(session.get(), 100 * week);
     EXPECT_EQ(session_expiry(session.get()), start + week);
+}
+
+TEST(TlsSessionCacheImplTest, LacksThePlacesThatHoldNothingFresh) {
+    shelves cache(3, 8);
+    EXPECT_EQ(cache.lacking(profile, "a", start), 3U);
+    cache.store(profile, "a", make_session(TLS1_2_VERSION, start - 60));
+    EXPECT_EQ(cache.lacking(profile, "a", start - 1), 2U);
+    EXPECT_EQ(cache.lacking(profile, "a", start), 3U);  // a minute
+    cache.store(profile, "a", make_session(TLS1_2_VERSION, start));
+    cache.store(profile, "a", make_session(TLS1_2_VERSION, start));
+    EXPECT_EQ(cache.lacking(profile, "a", start), 1U);
+    cache.store(profile, "a", make_session(TLS1_2_VERSION, start));  // in the place of the old one
+    EXPECT_EQ(cache.lacking(profile, "a", start), 0U);
+    EXPECT_EQ(cache.lacking(profile, "b", start), 3U);
+    (void)cache.take(profile, "a", start);  // stays there, in this version
+    EXPECT_EQ(cache.lacking(profile, "a", start + 59), 0U);
+    EXPECT_EQ(cache.lacking(profile, "a", start + 60), 3U);
+}
+
+TEST(TlsSessionCacheImplTest, SessionsOfAShortLifeAreFreshForHalfOfIt) {
+    shelves cache(1, 8);
+    auto session = make_session(TLS1_2_VERSION);
+    SSL_SESSION_set_timeout(session.get(), 10);
+    cache.store(profile, "a", std::move(session));
+    EXPECT_EQ(cache.lacking(profile, "a", start + 4), 0U);
+    EXPECT_EQ(cache.lacking(profile, "a", start + 5), 1U);
+}
+
+TEST(TlsSessionCacheImplTest, LacksNothingWhereNothingIsKept) {
+    EXPECT_EQ(shelves(0, 8).lacking(profile, "a", start), 0U);
+    EXPECT_EQ(shelves(8, 0).lacking(profile, "a", start), 0U);
 }
 
 TEST(TlsSessionCacheImplTest, OldestIsDroppedBeyondTheLimitOfAKey) {

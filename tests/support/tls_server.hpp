@@ -97,7 +97,7 @@ private:
 inline unsigned libssl_calls = proto::tls_settings{}.libssl_calls;
 /// Takes no part in a connection's records; all of them.
 inline constexpr unsigned never = 0;
-inline constexpr unsigned always = 1'000'000'000;
+inline constexpr unsigned always = proto::tls_settings::every_call;
 /// Settings for a new profile and "origin.example":443.
 [[nodiscard]] proto::tls_settings settings_with(const tls_options& options = trusting_options());
 
