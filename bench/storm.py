@@ -31,12 +31,32 @@ class Origin:
             ["taskset", "-c", str(args.origin_cpu), f"{args.build}/bench/scenario/storm_origin",
              "--ca-out", self.ca], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = json.loads(self.process.stdout.readline())["url"]
+        self.cpu = []  # moments, and the seconds of CPU that were used by then
+        self.is_over = threading.Event()
+        self.watch = threading.Thread(target=self.watch_cpu, daemon=True)
+        self.watch.start()
+
+    def watch_cpu(self):
+        tick = os.sysconf("SC_CLK_TCK")
+        while not self.is_over.wait(0.1):
+            with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+            self.cpu.append((time.monotonic(), (int(fields[11]) + int(fields[12])) / tick))
+
+    def cpu_share(self, began, ended):
+        """Of a core, between two moments."""
+        seen = [point for point in self.cpu if began <= point[0] <= ended]
+        if len(seen) < 2:
+            return 0.0
+        return (seen[-1][1] - seen[0][1]) / (seen[-1][0] - seen[0][0])
 
     def command(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
     def stop(self):
+        self.is_over.set()
+        self.watch.join()
         self.process.stdin.close()
         counters = json.loads(self.process.stdout.readline())
         self.process.wait()
@@ -163,6 +183,7 @@ def run(args, program, one):
     if "goodput" not in got:
         return got
     got["origin"] = counters
+    got["origin_cpu"] = origin.cpu_share(ended - got["wall_s"], ended)
     # In seconds of due time; of a command it is known to some hundredths.
     got["disturbed_s"] = commanded - (ended - got["wall_s"]) if timer else DISTURB_AT_S
     got["recover_ms"] = recover_ms(one, got)
@@ -181,7 +202,7 @@ def median_of(runs):
 
 def row_of(one, name, got):
     if "goodput" not in got:
-        return [one["name"], name, got.get("error", "failed")] + [""] * 13
+        return [one["name"], name, got.get("error", "failed")] + [""] * 14
     back = got["recover_ms"]
     if not is_disturbed(one):
         back = "-"
@@ -192,7 +213,7 @@ def row_of(one, name, got):
     return [one["name"], name, f"{got['goodput']:.4f}", spread, str(back), f"{got['p50_ms']:.1f}",
             f"{got['p99_ms']:.1f}", str(got["errors"]), str(got["conns_opened"]),
             str(got["origin"]["handshakes_full"]),
-            f"{got['cpu_s'] / got['wall_s']:.2f}"] + ledger(got)
+            f"{got['cpu_s'] / got['wall_s']:.2f}", f"{got.get('origin_cpu', 0):.2f}"] + ledger(got)
 
 
 def ledger(got):
@@ -207,7 +228,7 @@ def ledger(got):
 
 
 HEAD = ["case", "client", "goodput", "spread", "back ms", "p50 ms", "p99 ms", "errors", "opened",
-        "handshakes", "CPU", "hs CPU", "useful", "hs/ok", "drained", "closed"]
+        "handshakes", "CPU", "origin's", "hs CPU", "useful", "hs/ok", "drained", "closed"]
 
 
 def print_table(rows):
