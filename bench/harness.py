@@ -16,6 +16,7 @@ import time
 
 import clients
 import endurance
+import first
 import instructions
 import report
 import scenarios
@@ -23,7 +24,8 @@ import streams
 from origin import Nginx
 
 
-ALONE = {**endurance.SCENARIOS, **streams.SCENARIOS, **instructions.SCENARIOS}
+ALONE = {**endurance.SCENARIOS, **first.SCENARIOS, **streams.SCENARIOS,
+         **instructions.SCENARIOS}
 # Names for several scenarios: everything about HTTP/2.
 GROUPS = {"h2": ["h2-small-get"] + list(streams.SCENARIOS)}
 
