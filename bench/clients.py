@@ -39,7 +39,8 @@ class LoadClient:
             os.path.exists(part) for part in self.command[1:])
 
     def arguments(self, work):
-        given = ["--url", work["url"], "--ca", work["ca"], "--proto", work.get("proto", "h1"),
+        others = [word for url in work.get("more_urls", ()) for word in ("--url", url)]
+        given = ["--url", work["url"]] + others + ["--ca", work["ca"], "--proto", work.get("proto", "h1"),
                  "--concurrency", str(work.get("concurrency", 1)),
                  "--requests", str(work["requests"]), "--warmup", str(work.get("warmup", 0))]
         for option in ("upload", "sink", "idle", "threads", "resume"):
@@ -50,6 +51,8 @@ class LoadClient:
         return given
 
     def run(self, work, cpu, prefix=()):
+        if "more_urls" in work and self.name != "hearth":
+            return None
         program = self.h2_command if work.get("proto") == "h2" else self.command
         command = list(prefix) + program + self.arguments(work)
         code, text, errors, _ = run_measured(command, cpu, self.env)
@@ -73,7 +76,7 @@ class ToolClient:
         return shutil.which(self.name) is not None
 
     def can(self, work):
-        return not any(work.get(k) for k in ("upload", "idle", "new_connections")) and \
+        return not any(work.get(k) for k in ("upload", "idle", "new_connections", "more_urls")) and \
             "sink" not in work and work.get("threads", 1) == 1
 
     def run(self, work, cpu, prefix=()):

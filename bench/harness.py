@@ -68,6 +68,8 @@ def work_of(case, nginx, scratch):
     work["url"] = nginx.url(case["path"], case.get("tls", True), case.get("chain", False))
     work["ca"] = nginx.bundle if case.get("bundle") else nginx.root if case.get("chain") \
         else nginx.ca
+    if case.get("more_origins"):
+        work["more_urls"] = nginx.more_urls(case["path"])
     if case.get("to_file"):
         work["sink"] = "file:" + os.path.join(scratch, "sink")
     if "upload_bytes" in case:
@@ -99,7 +101,8 @@ class Comparison:
 
     def measure(self):
         most = max((case.get("bytes", 0) for case in self.scenario["cases"]), default=0)
-        nginx = Nginx(self.args.origin_cpu, body_bytes=most)
+        more = max(case.get("more_origins", 0) for case in self.scenario["cases"])
+        nginx = Nginx(self.args.origin_cpu, body_bytes=most, more_origins=more)
         with open(os.path.join(nginx.dir, "upload"), "wb") as out:
             out.truncate(most)
         rows = []

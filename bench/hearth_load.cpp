@@ -1,8 +1,10 @@
 // hearth_load: the same work as any load client, measured from inside. One JSON line on stdout.
 //
-//   hearth_load --url URL --ca FILE --proto h1 --concurrency N --requests N [--warmup N]
-//       [--upload FILE] [--sink null|file:PATH] [--new-connections] [--resume 0|1] [--idle N]
-//       [--threads N] [--deadline-ms N] [--unprotected]
+//   hearth_load --url URL [--url URL]... --ca FILE --proto h1 --concurrency N --requests N
+//       [--warmup N] [--upload FILE] [--sink null|file:PATH] [--new-connections] [--resume 0|1]
+//       [--idle N] [--threads N] [--deadline-ms N] [--unprotected]
+//
+// More URLs, of other origins, are for every n-th slot.
 //
 // With a deadline each request has one, so that all there is against overload looks at it;
 // `--unprotected` switches that off.
@@ -44,6 +46,7 @@ using std::chrono::steady_clock;
 
 struct options {
     std::string url;
+    std::vector<std::string> other_urls;  // more than one --url: of other origins, in turn
     std::string ca;
     std::uint64_t concurrency = 0;
     std::uint64_t requests = 0;
@@ -65,9 +68,13 @@ options parse(int count, char** values) {
     bench::arguments given(count, values);
     while (!given.is_empty()) {
         const std::string_view option = given.take_option();
-        if (option == "--url")
-            result.url = given.take_value();
-        else if (option == "--ca")
+        if (option == "--url") {
+            std::string url = given.take_value();
+            if (result.url.empty())
+                result.url = std::move(url);
+            else
+                result.other_urls.push_back(std::move(url));
+        } else if (option == "--ca")
             result.ca = given.take_value();
         else if (option == "--proto") {
             const std::string proto = given.take_value();
@@ -225,6 +232,7 @@ private:
     // is work on as many as were asked for. The first request finds none.
     void warm_up() {
         const bool keeps_many = !given_.http2 && !given_.uses_new_connections;
+        if (!given_.other_urls.empty()) return run_until(given_.warmup);
         if (given_.warmup > 1 && given_.concurrency > 1 && keeps_many) {
             run_until(1);
             const auto where = hearth::origin::parse(given_.url);
@@ -266,6 +274,10 @@ private:
 
     [[nodiscard]] hearth::request next_request(const slot& one) const {
         hearth::request what = template_;
+        const auto number = static_cast<std::size_t>(&one - slots_.data());
+        if (const std::size_t at = number % (given_.other_urls.size() + 1); at != 0) {
+            what.url = given_.other_urls[at - 1];
+        }
         if (given_.deadline != std::chrono::milliseconds{0}) {
             what.deadline = one.started + given_.deadline;
         }

@@ -10,10 +10,20 @@ import time
 SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
+def free_ports(count):
+    """Different ones."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def wait_for_port(port):
@@ -29,13 +39,13 @@ def wait_for_port(port):
 class Nginx:
     """`/` answers five octets, `/body` a file of `body_bytes`, `/put` takes a body and drops it."""
 
-    def __init__(self, cpu, keepalive_requests=100_000_000, body_bytes=0):
+    def __init__(self, cpu, keepalive_requests=100_000_000, body_bytes=0, more_origins=0):
         memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
         self.dir = tempfile.mkdtemp(prefix="hearth-bench-", dir=memory)
         os.chmod(self.dir, 0o755)  # the workers of a root nginx are nobody
         self.cpu = cpu
-        self.tls_port, self.plain_port, self.end_port = free_port(), free_port(), free_port()
-        self.chain_port = free_port()
+        self.tls_port, self.plain_port, self.end_port, self.chain_port, *self.more_ports = \
+            free_ports(4 + more_origins)
         self.ca = os.path.join(self.dir, "cert.pem")
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
@@ -87,6 +97,7 @@ class Nginx:
     def configuration(self, keepalive_requests):
         # /put reads the whole body before it answers: it is buffered for an upstream that is then
         # not given it.
+        more = "".join(f" listen 127.0.0.1:{port} ssl http2;" for port in self.more_ports)
         locations = f"""
     location = / {{ return 200 "hello"; }}
     location /body {{ root {self.dir}/www; sendfile on; }}
@@ -104,7 +115,7 @@ http {{
   client_body_temp_path {self.dir}/b; proxy_temp_path {self.dir}/p;
   fastcgi_temp_path {self.dir}/f; uwsgi_temp_path {self.dir}/u; scgi_temp_path {self.dir}/s;
   server {{
-    listen 127.0.0.1:{self.tls_port} ssl http2 backlog=4096;
+    listen 127.0.0.1:{self.tls_port} ssl http2 backlog=4096;{more}
     ssl_certificate {self.dir}/cert.pem; ssl_certificate_key {self.dir}/key.pem;
     ssl_protocols TLSv1.3;{locations}
   }}
@@ -121,6 +132,10 @@ http {{
   }}
 }}
 """
+
+    def more_urls(self, path="/"):
+        """The same server's, at other ports: other origins, to a client."""
+        return [f"https://127.0.0.1:{port}{path}" for port in self.more_ports]
 
     def url(self, path="/", tls=True, chain=False):
         scheme, port = ("https", self.tls_port) if tls else ("http", self.plain_port)

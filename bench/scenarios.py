@@ -78,12 +78,13 @@ def idle(smoke):
 
 def threads(smoke):
     count = 2_000 if smoke else 60_000
-    return {"title": "Threads, one origin, h1 c=64", "unit": "CPU us per request", "per": "request",
-            "scale": 1e6, "cases": [
-                {"name": f"{number} threads" if number > 1 else "1 thread", "path": "/",
+    def cases(of, **more):
+        return [{"name": (f"{number} threads" if number > 1 else "1 thread") + of, "path": "/",
                  "concurrency": 64, "requests": count, "warmup": 640, "threads": number,
-                 "unpinned": True, "bar": 1.10, "against_case": "1 thread"}
-                for number in (1, 2, 4)]}
+                 "unpinned": True, "bar": 1.10, "against_case": "1 thread" + of, **more}
+                for number in (1, 2, 4)]
+    return {"title": "Threads, h1 c=64", "unit": "CPU us per request", "per": "request",
+            "scale": 1e6, "cases": cases("") + cases(", many origins", more_origins=15)}
 
 
 COMPARISONS = {"small-get": small_get, "h2-small-get": h2_small_get, "download": download,
