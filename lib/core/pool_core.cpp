@@ -109,6 +109,7 @@ bool implementation::may_wait(const origin_record& origin, bool fresh) const {
         std::uint64_t{origin.pool.coming()} * origin.exchanges_per_connection;
     if (origin.pool.waiters() < covered + settings_.pool.max_waiters) return true;
     if (dial_hold(origin) > now_ || is_crowded(origin)) return false;
+    if (dials_for_streams(origin) == 0 && !(fresh && origin.pool.idle_used() != 0)) return false;
     const bool has_room = limits_.has_room(origin.id.index) || room_to_make(origin) != 0 ||
                           (fresh && origin.pool.idle_used() != 0);
     // "Full" is said only when no other shard can have a lease to give.

@@ -455,5 +455,19 @@ TEST(PoolStreamsTest, FactsAboutOtherConnectionsAreStale) {
     EXPECT_EQ(h.pool.stale_facts(), 6U);
 }
 
+TEST(PoolStreamsTest, QueueIsBoundedWhereNoConnectionMayBeAdded) {
+    pool_settings settings;
+    settings.http2.max_connections = 1;
+    settings.pool.max_waiters = 3;
+    pool_harness h(settings);
+    const origin_id origin = h.add_origin({.tls = false, .may_multiplex = true});
+    (void)h.acquire(origin);
+    h.finish_dial(h.last(kind::dial).connection, {.is_multiplexed = true, .max_streams = 2});
+    for (int i = 0; i < 10; ++i) (void)h.acquire(origin);
+    EXPECT_EQ(h.stats(origin).waiting, 3U);
+    EXPECT_EQ(h.count(kind::fail), 6U);
+    EXPECT_EQ(h.last(kind::fail).failure, wait_failure::queue_full);
+}
+
 }  // namespace
 }  // namespace hearth::core
