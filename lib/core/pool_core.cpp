@@ -35,9 +35,7 @@ origin_id implementation::add_origin(time_point now, const origin_settings& sett
         origin.is_protocol_known = false;
         origin.exchanges_per_connection = std::max(settings_.http2.assumed_streams, 1U);
     }
-    limits_.add_origin(id.index, settings.max_connections != 0
-                                     ? settings.max_connections
-                                     : settings_.pool.max_connections_per_origin);
+    limits_.add_origin(id.index, most_connections(origin));
     touched_.reserve(origins_.size());
     return id;
 }
@@ -107,7 +105,7 @@ void implementation::emit_fail(const refusal& why, exchange_id exchange, origin_
 bool implementation::may_wait(const origin_record& origin, bool fresh) const {
     const std::uint64_t covered =
         std::uint64_t{origin.pool.coming()} * origin.exchanges_per_connection;
-    if (origin.pool.waiters() < covered + settings_.pool.max_waiters) return true;
+    if (origin.pool.waiters() < covered + origin.part_of(settings_.pool.max_waiters)) return true;
     if (dial_hold(origin) > now_ || is_crowded(origin)) return false;
     if (dials_for_streams(origin) == 0 && !(fresh && origin.pool.idle_used() != 0)) return false;
     const bool has_room = limits_.has_room(origin.id.index) || room_to_make(origin) != 0 ||
@@ -244,7 +242,7 @@ bool implementation::is_worth_draining(const connection_record& connection,
     if (pool.on_cancel == cancel_policy::close || is_draining_) return false;
     if (!facts.request_complete || !facts.response_delimited) return false;
     if (connection.is_retiring || connection.retire_at <= now_) return false;
-    if (origin.pool.cancelled() >= pool.max_draining_per_origin) return false;
+    if (origin.pool.cancelled() >= origin.part_of(pool.max_draining_per_origin)) return false;
     if (pool.drain_bytes == 0 || pool.drain_timeout <= duration::zero()) return false;
     if (pool.on_cancel == cancel_policy::drain) return true;
     const bool is_blocked =
@@ -380,8 +378,7 @@ void implementation::rest(connection_record& connection) {
     if (connection.timer == 0) arm(connection, timed_kind::idle, connection.idle_end());
     tables_.note_use(connection);
     if (origin.pool.fresh_waiters() != 0) touch(origin);  // it may make room for one of them
-    const auto& max_idle = settings_.pool.max_idle_per_origin;
-    if (max_idle && origin.pool.count(connection_state::idle) > *max_idle) {
+    if (origin.pool.count(connection_state::idle) > most_idle(origin)) {
         close(tables_.connections.at(origin.pool.oldest_idle(tables_)), close_reason::idle_limit);
     }
 }

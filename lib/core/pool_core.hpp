@@ -24,6 +24,7 @@
 #include "base/id.hpp"
 #include "base/time.hpp"
 #include "core/action.hpp"
+#include "core/origin_part.hpp"
 #include "hearth/config.hpp"
 #include "hearth/stats.hpp"
 
@@ -50,6 +51,8 @@ struct origin_settings {
     /// Its connections may turn out to be multiplexed (HTTP/2). Until one has come up, at most one
     /// dial is in progress.
     bool may_multiplex = false;
+    /// What this core has of the limits per origin.
+    origin_part part{};
 };
 
 /// What keeps an origin from being forgotten.
@@ -106,6 +109,11 @@ public:
     /// `on_lease_debt`.
     void update(time_point now, const pool_settings& settings);
     [[nodiscard]] origin_id add_origin(time_point now, const origin_settings& settings);
+    /// Another part of the origin's limits from now on: of connections, with HTTP/2 or without,
+    /// idle and ready ones, drains and waiters. What is too much ends as after `update`.
+    void set_part(time_point now, origin_id origin, const origin_part& part);
+    /// No more connections than its part allows.
+    [[nodiscard]] bool is_within_part(origin_id origin) const;
     [[nodiscard]] origin_use use_of(origin_id origin) const;
     /// Forgets an origin that is not `in_use`; its id is dead.
     void forget_origin(time_point now, origin_id origin);

@@ -51,7 +51,9 @@ void implementation::note_answer(connection_record& connection, exchange_record&
     } else {
         origin.answers.on_answer(now_, now_ - exchange.since);
     }
-    if (origin.is_rationed || origin.pool.ready() < settings_.pool.min_ready) touch(origin);
+    if (origin.is_rationed || origin.pool.ready() < origin.part_of(settings_.pool.min_ready)) {
+        touch(origin);
+    }
 }
 
 // An exchange that is on a connection has no answer in time.

@@ -25,16 +25,16 @@ time_point implementation::refill_at(const origin_record& origin) const {
 }
 
 bool implementation::is_short(const origin_record& origin) const {
-    if (origin.pool.ready() < settings_.pool.min_ready) return true;
+    if (origin.pool.ready() < origin.part_of(settings_.pool.min_ready)) return true;
     if (origin.pool.to_replace() == 0 && !origin.has_lost_one) return false;
-    const auto& max_idle = settings_.pool.max_idle_per_origin;
-    if (max_idle && origin.pool.count(connection_state::idle) >= *max_idle) return false;
+    if (origin.pool.count(connection_state::idle) >= most_idle(origin)) return false;
     return origin.pool.lasting() < refill_target(origin);
 }
 
 // Connections that `min_ready` or the use of late needs.
 std::uint32_t implementation::refill_target(const origin_record& origin) const {
-    return std::max({settings_.pool.min_ready, origin.used.value(now_), origin.pool.in_use()});
+    return std::max(
+        {origin.part_of(settings_.pool.min_ready), origin.used.value(now_), origin.pool.in_use()});
 }
 
 void implementation::watch_lifetime(connection_record& connection, duration lifetime) {

@@ -62,9 +62,8 @@ void implementation::check_invariants() const {
                       origin.counters->handshakes_full + origin.counters->handshakes_resumed);
         HEARTH_ASSERT(!origin.is_touched);
         HEARTH_ASSERT(!origin.warm_ups.empty() || origin.warm_target == 0);
-        const auto& max_idle = settings_.pool.max_idle_per_origin;
-        HEARTH_ASSERT(!max_idle || excess_timer_ != 0 ||
-                      pool.count(connection_state::idle) <= *max_idle);
+        HEARTH_ASSERT(excess_timer_ != 0 ||
+                      pool.count(connection_state::idle) <= most_idle(origin));
         if (is_draining_) HEARTH_ASSERT(pool.count(connection_state::idle) == 0);
     });
     std::uint64_t living = 0;
@@ -145,6 +144,12 @@ origin_id pool_core::add_origin(time_point now, const origin_settings& settings)
 }
 void pool_core::update(time_point now, const pool_settings& settings) {
     implementation_->update(now, settings);
+}
+void pool_core::set_part(time_point now, origin_id origin, const origin_part& part) {
+    implementation_->set_part(now, origin, part);
+}
+bool pool_core::is_within_part(origin_id origin) const {
+    return implementation_->is_within_part(origin);
 }
 origin_use pool_core::use_of(origin_id origin) const { return implementation_->use_of(origin); }
 void pool_core::forget_origin(time_point now, origin_id origin) {

@@ -46,7 +46,7 @@ void implementation::on_outdated(time_point now, connection_id name, duration wi
 bool implementation::may_go(const connection_record& connection) const {
     if (!connection.is_outdated || now_ >= connection.gone_at) return true;
     const origin_record& origin = origins_.at(connection.origin);
-    if (origin.pool.ready() > settings_.pool.min_ready) return true;
+    if (origin.pool.ready() > origin.part_of(settings_.pool.min_ready)) return true;
     return !limits_.has_room(connection.origin) || !limits_.has_lease();
 }
 

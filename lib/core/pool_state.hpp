@@ -110,6 +110,11 @@ struct origin_record {
     /// The part "ever" is kept, the rest filled on request. Apart, because it is large and seldom
     /// used: with thousands of origins what every exchange touches should fit the caches.
     std::unique_ptr<origin_stats> counters = std::make_unique<origin_stats>();
+
+    /// Its part of a limit per origin.
+    [[nodiscard]] std::uint32_t part_of(std::uint32_t limit) const {
+        return settings.part.of(limit);
+    }
 };
 
 class pool_core::implementation {
@@ -123,6 +128,8 @@ public:
     }
     void update(time_point now, const pool_settings& settings);
     [[nodiscard]] origin_id add_origin(time_point now, const origin_settings& settings);
+    void set_part(time_point now, origin_id origin, const origin_part& part);
+    [[nodiscard]] bool is_within_part(origin_id origin) const;
     [[nodiscard]] origin_use use_of(origin_id origin) const;
     void forget_origin(time_point now, origin_id origin);
     [[nodiscard]] refusal ask(time_point now, origin_id origin, time_point deadline);
@@ -185,6 +192,18 @@ private:
     }
 
     // Exchanges.
+    [[nodiscard]] std::uint32_t most_connections(const origin_record& origin) const {
+        return origin.settings.part.of_connections(origin.settings.max_connections != 0
+                                                       ? origin.settings.max_connections
+                                                       : settings_.pool.max_connections_per_origin);
+    }
+    [[nodiscard]] std::uint32_t most_multiplexed(const origin_record& origin) const {
+        return origin.settings.part.of_connections(settings_.http2.max_connections);
+    }
+    [[nodiscard]] std::uint32_t most_idle(const origin_record& origin) const {
+        const auto& most = settings_.pool.max_idle_per_origin;
+        return most ? origin.part_of(*most) : no_index;
+    }
     void refuse(const acquire_params& params, const refusal& why);
     void emit_fail(const refusal& why, exchange_id exchange, origin_id origin);
     void wait(origin_record& origin, std::uint32_t exchange);

@@ -39,7 +39,7 @@ void implementation::note_protocol(origin_record& origin, const ready_facts& fac
         origin.exchanges_per_connection = 1;
         return;
     }
-    const std::uint32_t most = settings_.http2.max_connections;
+    const std::uint32_t most = most_multiplexed(origin);
     for (std::uint32_t i = origin.warm_ups.front(); i != no_index; i = warm_ups_.at(i).links.next) {
         warm_ups_.at(i).count = std::min(warm_ups_.at(i).count, most);
     }
@@ -229,7 +229,7 @@ void implementation::watch_load(connection_record& connection) {
 
 // Connections more that an origin with multiplexed ones may have.
 std::uint32_t implementation::streams_room(const origin_record& origin) const {
-    const std::uint32_t most = settings_.http2.max_connections;
+    const std::uint32_t most = most_multiplexed(origin);
     const std::uint32_t have = origin.pool.coming() + origin.pool.ready();
     return most > have ? most - have : 0;
 }

@@ -36,9 +36,7 @@ void implementation::update(time_point now, const pool_settings& settings) {
     scheduler_.set_limits(settings_.handshake);
     limits_.set_total(settings_.pool.max_connections);
     origins_.for_each([this](origin_id id, origin_record& origin) {
-        if (origin.settings.max_connections == 0) {
-            limits_.set_limit(id.index, settings_.pool.max_connections_per_origin);
-        }
+        limits_.set_limit(id.index, most_connections(origin));
         origin.pool.set_order(settings_.pool.idle_order);
         touch(origin);
         excessive_.push_back(id.index);
@@ -53,6 +51,28 @@ void implementation::update(time_point now, const pool_settings& settings) {
     });
     watch_excess();
     settle();
+}
+
+void implementation::set_part(time_point now, origin_id name, const origin_part& part) {
+    advance(now);
+    origin_record* origin = origins_.find(name);
+    HEARTH_ASSERT(origin != nullptr);
+    if (origin != nullptr && origin->settings.part != part) {
+        origin->settings.part = part;
+        limits_.set_limit(name.index, most_connections(*origin));
+        touch(*origin);
+        excessive_.push_back(name.index);
+        watch_excess();
+    }
+    settle();
+}
+
+bool implementation::is_within_part(origin_id name) const {
+    const origin_record* origin = origins_.find(name);
+    if (origin == nullptr) return true;
+    const origin_pool& pool = origin->pool;
+    return limits_.beyond(name.index) == 0 &&
+           (!origin->is_multiplexed || pool.coming() + pool.ready() <= most_multiplexed(*origin));
 }
 
 // Longer times hold for connections made from now on: what this one's peer said of its patience is
@@ -87,7 +107,7 @@ std::uint32_t implementation::excess(const origin_record& origin) const {
     const std::uint32_t beyond = limits_.beyond(origin.id.index);
     const std::uint32_t ending = pool.count(connection_state::draining) - pool.cancelled();
     std::uint32_t result = beyond > ending ? beyond - ending : 0;
-    const std::uint32_t most = settings_.http2.max_connections;
+    const std::uint32_t most = most_multiplexed(origin);
     if (origin.is_multiplexed && pool.ready() > most) {
         result = std::max(result, pool.ready() - most);
     }
@@ -96,7 +116,7 @@ std::uint32_t implementation::excess(const origin_record& origin) const {
 
 std::uint32_t implementation::excess_idle(const origin_record& origin) const {
     const std::uint32_t idle = origin.pool.count(connection_state::idle);
-    const std::uint32_t most = settings_.pool.max_idle_per_origin.value_or(no_index);
+    const std::uint32_t most = most_idle(origin);
     return idle > most ? idle - most : 0;
 }
 

@@ -332,10 +332,8 @@ void implementation::warm(time_point now, origin_id name, std::uint32_t count, s
     }
     // More than the limits allow would never come, or be closed as soon as it rests.
     std::uint32_t possible = limits_.limit(name.index);
-    if (settings_.pool.max_idle_per_origin) {
-        possible = std::min(possible, *settings_.pool.max_idle_per_origin);
-    }
-    if (origin->is_multiplexed) possible = std::min(possible, settings_.http2.max_connections);
+    possible = std::min(possible, most_idle(*origin));
+    if (origin->is_multiplexed) possible = std::min(possible, most_multiplexed(*origin));
     const warm_id id = warm_ups_.emplace();
     warm_record& record = warm_ups_[id];
     record.id = id;

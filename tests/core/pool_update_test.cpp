@@ -31,6 +31,10 @@ struct busy {
         h.pool.update(h.now, settings);
         h.drain_actions();
     }
+    void set_part(const origin_part& part) {
+        h.pool.set_part(h.now, origin, part);
+        h.drain_actions();
+    }
     void end_one() {
         const action one = h.all(kind::assign).at(ended++);
         h.done(one.connection, one.exchange);
@@ -155,6 +159,81 @@ TEST(PoolUpdateTest, MultiplexedConnectionsBeyondALowerLimitEndWithTheirExchange
     for (const action& a : h.all(kind::assign)) h.done(a.connection, a.exchange);
     EXPECT_EQ(h.stats(origin).open, 1U);
     EXPECT_EQ(over_limit(h.stats(origin)), 2U);
+}
+
+TEST(PoolUpdateTest, SmallerPartEndsWhatIsBeyondItAndSaysWhen) {
+    busy b(20);
+    for (int i = 0; i < 5; ++i) b.end_one();
+    EXPECT_TRUE(b.h.pool.is_within_part(b.origin));
+    b.set_part({.index = 1, .count = 2});
+    EXPECT_FALSE(b.h.pool.is_within_part(b.origin));
+    b.h.wait(100ms);
+    EXPECT_EQ(b.stats().idle, 0U);
+    EXPECT_EQ(b.stats().active, 15U) << "no exchange is cut";
+    EXPECT_FALSE(b.h.pool.is_within_part(b.origin));
+    for (int i = 0; i < 5; ++i) b.end_one();
+    EXPECT_TRUE(b.h.pool.is_within_part(b.origin));
+    b.end_all();
+    EXPECT_EQ(b.stats().idle, 10U);
+    b.set_part({});
+    for (int i = 0; i < 20; ++i) (void)b.h.acquire(b.origin);
+    EXPECT_EQ(b.h.count(kind::dial), 30U) << "it may have twenty again";
+}
+
+TEST(PoolUpdateTest, WithoutAPartNothingIsLeftAndNothingOpens) {
+    pool_settings settings = calm_settings();
+    settings.pool.min_ready = 4;
+    busy b(6, settings);
+    b.end_all();
+    b.set_part({.index = 0, .count = 0});
+    b.h.wait(1s);
+    EXPECT_EQ(b.stats().open, 0U);
+    EXPECT_EQ(b.stats().dialing, 0U) << "nor is anything kept ready";
+    EXPECT_TRUE(b.h.pool.is_within_part(b.origin));
+}
+
+TEST(PoolUpdateTest, DialBeyondASmallerPartCountsUntilItIsGone) {
+    pool_harness h(calm_settings(), 40);
+    const origin_id origin = h.add_origin();
+    const exchange_id waiter = h.acquire(origin);
+    h.pool.set_part(h.now, origin, {.index = 0, .count = 0});
+    h.drain_actions();
+    h.cancel(waiter);
+    EXPECT_FALSE(h.pool.is_within_part(origin));
+    h.finish_dial(h.last(kind::dial).connection);
+    h.wait(50ms);
+    EXPECT_TRUE(h.pool.is_within_part(origin));
+    EXPECT_EQ(h.stats(origin).open, 0U);
+}
+
+TEST(PoolUpdateTest, PartsHoldForMultiplexedConnectionsAndWaiters) {
+    pool_settings settings = calm_settings();
+    settings.http2.max_connections = 4;
+    settings.pool.max_waiters = 3;
+    pool_harness h(settings, 40);
+    const origin_id origin =
+        h.add_origin({.tls = false, .may_multiplex = true, .part = {.index = 1, .count = 2}});
+    for (int i = 0; i < 8; ++i) (void)h.acquire(origin);
+    std::size_t finished = 0;
+    for (auto dials = h.all(kind::dial); finished < dials.size(); dials = h.all(kind::dial)) {
+        h.finish_dial(dials[finished++].connection, {.is_multiplexed = true, .max_streams = 2});
+    }
+    EXPECT_EQ(h.stats(origin).open, 2U);
+    EXPECT_EQ(h.count(kind::assign), 4U);
+    ASSERT_EQ(h.stats(origin).waiting, 4U) << "as long as a dial was under way they might";
+    const exchange_id refused = h.acquire(origin);
+    EXPECT_EQ(h.last(kind::fail).exchange, refused);
+    for (int i = 0; i < 4; ++i) {
+        const action one = h.all(kind::assign).at(static_cast<std::size_t>(i));
+        h.done(one.connection, one.exchange);
+    }
+    (void)h.acquire(origin);
+    EXPECT_EQ(h.stats(origin).waiting, 1U);
+    (void)h.acquire(origin);
+    EXPECT_EQ(h.stats(origin).waiting, 1U) << "one is its part of three";
+    h.pool.update(h.now, settings);
+    h.wait(50ms);
+    EXPECT_EQ(h.stats(origin).open, 2U) << "other settings leave the part as it is";
 }
 
 TEST(PoolUpdateTest, DebtOfLeasesIsPaidByWhatEnds) {
