@@ -42,6 +42,7 @@ HEARTH_BEGIN_NAMESPACE
 
 namespace detail {
 
+struct client_access;
 class client_state;
 using send_handler = handler_ptr<boost::system::error_code, response>;
 using open_handler = handler_ptr<boost::system::error_code, exchange>;
@@ -218,6 +219,7 @@ public:
     void report_load(double load) noexcept;
 
 private:
+    friend struct detail::client_access;
     std::shared_ptr<detail::client_state> state_;
 };
 

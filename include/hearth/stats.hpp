@@ -111,6 +111,8 @@ struct origin_stats {
     /// or rest. At most 128. Of a sum none.
     std::vector<address_stats> addresses;
     std::uint64_t outdated = 0;  ///< Now: usable, of a TLS profile that was replaced.
+    /// Now: of the client, that serve it. One, and more where load asks for it; of a sum the most.
+    std::uint64_t threads = 0;
 };
 
 struct stats {

@@ -104,10 +104,10 @@ void start_call(client_state& state, call&& what) {
         });
         return;
     }
-    shard& owner =
-        state.shards().size() == 1
-            ? *state.shards().front()
-            : state.shard_of(make_pool_key(what.where->origin, what.what, state.values()));
+    if (state.shards().size() > 1) {
+        what.slot = slot_of(make_pool_key(what.where->origin, what.what, state.values()));
+    }
+    shard& owner = state.shard_for_call(what.slot);
     const auto slot = what.send   ? what.send->slot()
                       : what.open ? what.open->slot()
                                   : what.reserve->slot();
@@ -188,10 +188,50 @@ void start_reserve(const std::shared_ptr<client_state>& state, request like,
     start_call(*state, std::move(next));
 }
 
+namespace {
+
+/// Each of them has its part of the connections.
+void warm_several(const std::vector<shard*>& owners, const origin& where, std::uint32_t count,
+                  warm_handler handler) {
+    struct gathering {
+        std::mutex mutex;
+        std::size_t left = 0;
+        error_code error;  // the first
+        std::uint32_t ready = 0;
+        warm_handler handler;
+    };
+    auto all = std::make_shared<gathering>();
+    all->left = owners.size();
+    all->handler = std::move(handler);
+    for (std::uint32_t i = 0; i < owners.size(); ++i) {
+        const core::origin_part part{i, static_cast<std::uint32_t>(owners.size())};
+        const auto note = [all, owner = owners[i]->shared_from_this()](error_code error,
+                                                                       std::uint32_t ready) {
+            const std::lock_guard lock(all->mutex);
+            if (!all->error) all->error = error;
+            all->ready += ready;
+            if (--all->left != 0) return;
+            owner->submit_late([owner, all] {
+                owner->tell(std::move(all->handler), std::move(all->error), std::move(all->ready));
+            });
+        };
+        shard& owner = *owners[i];
+        owner.submit([&owner, where, share = part.of(count),
+                      handler = make_handler<error_code, std::uint32_t>(note)]() mutable {
+            owner.warm(where, share, std::move(handler));
+        });
+    }
+}
+
+}  // namespace
+
 void start_warm(const std::shared_ptr<client_state>& state, origin where, std::uint32_t count,
                 warm_handler handler) {
     state->require_own_process();
-    shard& owner = state->shard_of(make_pool_key(where, request{}, state->values()));
+    const std::uint32_t slot = slot_of(make_pool_key(where, request{}, state->values()));
+    const std::vector<shard*> owners = state->shards_of(slot);
+    if (owners.size() > 1) return warm_several(owners, where, count, std::move(handler));
+    shard& owner = *owners.front();
     owner.submit([&owner, where = std::move(where), count, handler = std::move(handler)]() mutable {
         owner.warm(where, count, std::move(handler));
     });
@@ -212,24 +252,24 @@ void start_stats(const std::shared_ptr<client_state>& state, stats_handler handl
     struct gathering {
         std::mutex mutex;
         std::size_t left = 0;
-        stats sum;
+        stats_sum total;
         stats_handler handler;
     };
     auto all = std::make_shared<gathering>();
     all->left = state->shards().size();
     all->handler = std::move(handler);
-    state->add_to(all->sum);
+    state->add_to(all->total.sum);
     for (const auto& s : state->shards()) {
         s->submit([s = s.get(), all] {
             const std::lock_guard lock(all->mutex);
             try {
-                add_shard(all->sum, s->snapshot());
+                all->total.add(s->snapshot());
             } catch (const std::bad_alloc&) {
-                all->sum.is_partial = true;
+                all->total.sum.is_partial = true;
             }
             if (--all->left != 0) return;
-            all->sum.internal_errors = base::invariants_broken();
-            s->tell(std::move(all->handler), std::move(all->sum));
+            all->total.sum.internal_errors = base::invariants_broken();
+            s->tell(std::move(all->handler), std::move(all->total.sum));
         });
     }
 }

@@ -1,5 +1,7 @@
 #include "client/client_state.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -13,6 +15,7 @@
 #include "client/config_check.hpp"
 #include "client/handshake_workers.hpp"
 #include "client/shard_turn.hpp"
+#include "core/admission.hpp"
 #include "io/edge_wait.hpp"
 #include "io/system_pool.hpp"
 
@@ -70,6 +73,31 @@ void run_to_end(asio::io_context& context, shard& owner, bool waits) {
     }
 }
 
+/// Cores that threads which are made here may use.
+std::size_t cores_here() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (::pthread_getaffinity_np(::pthread_self(), sizeof set, &set) != 0) {
+        return std::max(std::thread::hardware_concurrency(), 1U);  // more than a set can hold
+    }
+    return static_cast<std::size_t>(std::max(CPU_COUNT(&set), 1));
+}
+
+/// The most threads that may serve one origin. A part of its limits that is too small is of little
+/// use, and what a gate before the pool learns and counts is of all calls.
+std::size_t most_takers(const config& values) {
+    constexpr std::uint32_t least_connections = 16;
+    constexpr std::uint32_t least_multiplexed = 2;
+    const core::admission_rules gate{values.breaker, values.rate_limit, values.concurrency,
+                                     values.pool.max_waiters};
+    if (gate.any()) return 1;
+    std::uint32_t most = values.pool.max_connections_per_origin / least_connections;
+    if (values.protocol != protocol_policy::http1_only) {
+        most = std::min(most, values.http2.max_connections / least_multiplexed);
+    }
+    return std::max(most, 1U);
+}
+
 // `call_defaults` in one word: attempts, at most 10, and two bits.
 std::uint32_t packed(const call_defaults& what) {
     return (what.max_attempts << 2) | (what.follows_redirects ? 2U : 0U) | (what.decodes ? 1U : 0U);
@@ -118,6 +146,17 @@ client_state::client_state(std::vector<asio::any_io_executor> executors, config 
     make_shards(executors, std::vector<std::shared_ptr<void>>(executors.size()));
 }
 
+std::shared_ptr<placement> client_state::make_placement(
+    std::shared_ptr<const shard_list> shards) const {
+    return std::make_shared<hearth::detail::placement>(
+        thread_count(*values_), cores_here(), most_takers(*values_),
+        [shards = std::move(shards)](std::size_t index, const placement_order& order) {
+            if (const auto s = (*shards)[index].lock()) {
+                s->submit_late([s = s.get(), order] { s->take_order(order); });
+            }
+        });
+}
+
 void client_state::make_shards(const std::vector<asio::any_io_executor>& executors,
                                const std::vector<std::shared_ptr<void>>& contexts) {
     if (values_->handshake.threads != 0) {
@@ -125,7 +164,7 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
     }
     std::shared_ptr<lease_pool> lender;
     // The pool reaches shards by weak pointers: it may be called while the client ends.
-    auto weak = std::make_shared<std::vector<std::weak_ptr<shard>>>();
+    auto weak = std::make_shared<shard_list>();
     if (executors.size() > 1) {
         lender = std::make_shared<lease_pool>(
             values_->pool.max_connections, executors.size(), [weak](std::size_t index) {
@@ -134,6 +173,7 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
                 }
             });
     }
+    if (contexts.front() && executors.size() > 1) placement_ = make_placement(weak);
     std::shared_ptr<io::system_pool> name_threads;
     if (values_->dns.resolver == resolver_kind::system) {
         name_threads = std::make_shared<io::system_pool>(values_->dns.system_threads);
@@ -143,7 +183,9 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
         settings.values = values_;
         settings.seed = random_seed();
         settings.index = i;
-        settings.shards = executors.size();
+        settings.shards = placement_ ? placement_->useful() : executors.size();
+        settings.placement = placement_;
+        settings.peers = weak;
         settings.leases = lender ? 0 : values_->pool.max_connections;
         settings.lender = lender;
         settings.own_context = contexts[i];
@@ -190,6 +232,7 @@ void client_state::publish(std::shared_ptr<const config> values, std::unique_loc
     current_ = values;
     defaults_.store(packed(call_defaults::of(*values)), std::memory_order_release);
     std::vector<std::uint32_t> debts(shards_.size(), 0);
+    if (placement_) placement_->set_most_takers(most_takers(*values));
     if (lender_) debts = lender_->set_limit(values->pool.max_connections);
     const std::uint64_t number = ++changes_;
     lock.unlock();  // what a shard does in a turn of this very thread may come here again
@@ -285,9 +328,31 @@ void client_state::end(std::shared_ptr<client_state> state) {
     inherited.push_back(std::move(state));
 }
 
-shard& client_state::shard_of(const pool_key& key) const {
-    if (shards_.size() == 1) return *shards_.front();
-    return *shards_[pool_key_hash{}(key) % shards_.size()];
+takers client_state::takers_of(std::uint32_t slot) const {
+    const takers known = placement_->table().load(slot);
+    return known.empty() ? placement_->place(slot, std::chrono::steady_clock::now()) : known;
+}
+
+shard& client_state::shard_for_call(std::uint32_t slot) const {
+    if (!placement_) return *shards_[slot % shards_.size()];
+    const takers all = takers_of(slot);
+    thread_local std::size_t turn = 0;  // any will do
+    if (all.count() == 1) return *shards_[all.first()];
+    for (std::size_t i = 0; i < all.count(); ++i) {
+        shard& here = *shards_[all[i]];
+        if (!here.runs_here()) continue;
+        if (!here.take_pass()) return here;
+        return *shards_[all[(i + 1 + turn++ % (all.count() - 1)) % all.count()]];
+    }
+    return *shards_[all[turn++ % all.count()]];
+}
+
+std::vector<shard*> client_state::shards_of(std::uint32_t slot) const {
+    if (!placement_) return {shards_[slot % shards_.size()].get()};
+    const takers all = takers_of(slot);
+    std::vector<shard*> result;
+    for (std::size_t i = 0; i < all.count(); ++i) result.push_back(shards_[all[i]].get());
+    return result;
 }
 
 bool client_state::runs_here() const {

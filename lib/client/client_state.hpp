@@ -14,6 +14,7 @@
 #include "client/exchange.hpp"
 #include "client/identity_watch.hpp"
 #include "client/lease_pool.hpp"
+#include "client/placement.hpp"
 #include "client/send_flow.hpp"
 #include "client/shard.hpp"
 #include "hearth/client.hpp"
@@ -45,8 +46,14 @@ public:
     /// What the state knows itself.
     void add_to(stats& sum) const;
     [[nodiscard]] const std::vector<std::shared_ptr<shard>>& shards() const { return shards_; }
-    /// The shard that owns an origin.
-    [[nodiscard]] shard& shard_of(const pool_key& key) const;
+    /// The shard that takes a call, made on this thread, to an origin of a slot.
+    [[nodiscard]] shard& shard_for_call(std::uint32_t slot) const;
+    /// All that take calls of that slot; the first is always one of them.
+    [[nodiscard]] std::vector<shard*> shards_of(std::uint32_t slot) const;
+    /// Null: origins stay where they are.
+    [[nodiscard]] const std::shared_ptr<hearth::detail::placement>& placement() const {
+        return placement_;
+    }
     /// True on a thread that a blocking call would wait for.
     [[nodiscard]] bool runs_here() const;
     /// What the application says of its load.
@@ -71,6 +78,9 @@ private:
     void publish(std::shared_ptr<const config> values, std::unique_lock<std::mutex> lock,
                  const std::function<void(shard&)>& applied);
     void watch_identity();
+    [[nodiscard]] std::shared_ptr<hearth::detail::placement> make_placement(
+        std::shared_ptr<const shard_list> shards) const;
+    [[nodiscard]] takers takers_of(std::uint32_t slot) const;
     void make_shards(const std::vector<boost::asio::any_io_executor>& executors,
                      const std::vector<std::shared_ptr<void>>& contexts);
 
@@ -80,8 +90,9 @@ private:
     std::uint64_t changes_ = 0;              // of `current_`
     identity_state identity_;
     std::unique_ptr<identity_watch> watch_;
-    std::atomic<std::uint32_t> defaults_{0};  // `call_defaults` in one word
-    std::shared_ptr<lease_pool> lender_;      // null with one shard
+    std::atomic<std::uint32_t> defaults_{0};                // `call_defaults` in one word
+    std::shared_ptr<lease_pool> lender_;                    // null with one shard
+    std::shared_ptr<hearth::detail::placement> placement_;  // null: none of a shard's origins moves
     std::vector<std::shared_ptr<shard>> shards_;
     std::vector<std::thread> threads_;
     std::vector<std::function<void()>> release_;  // lets each own context end when it has no work
@@ -89,6 +100,11 @@ private:
         std::make_shared<std::atomic<double>>(0.0);
     std::shared_ptr<handshake_workers> handshake_threads_;  // null: there are none
     bool closed_ = false;
+};
+
+/// The inside of a client, for tests of it.
+struct client_access {
+    [[nodiscard]] static client_state& state(client& of) { return *of.state_; }
 };
 
 }  // namespace hearth::detail

@@ -44,13 +44,15 @@ struct call {
     std::shared_ptr<send_flow> flow{};  ///< Set: this is one of its attempts.
     base::time_point not_before{};      ///< The pause before it.
     bool is_let_in = false;             ///< Core has been asked and does not refuse it at once.
+    std::uint32_t slot = 0;             ///< Of its origin, in the table of origins.
 };
 
 /// How a caller reaches a call that may be cancelled before it has an exchange_id.
 struct cancel_handle {
     std::shared_ptr<shard> owner;
-    exchange_id exchange;    // shard only
-    bool cancelled = false;  // shard only: cancelled before it began
+    exchange_id exchange;             // shard only
+    bool cancelled = false;           // shard only: cancelled before it began
+    std::shared_ptr<shard> moved_to;  // shard only: it went on there
 };
 
 /// Where a response body is written to.

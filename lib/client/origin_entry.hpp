@@ -34,6 +34,7 @@ struct origin_entry {
     base::heap_handle in_use = 0;           // its place among all by that
     std::uint32_t exchanges = 0;            // of it that live
     std::uint32_t links = 0;                // to it
+    std::uint32_t slot = 0;                 // of its key, in the table of origins
     core::budget budget;                    // of extra work for it
     std::unique_ptr<core::admission> gate;  // null: everything passes
     base::deadline_handle gate_timer = 0;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "client/origin_table.hpp"
 #include "hearth/config.hpp"
 #include "hearth/origin.hpp"
 #include "hearth/request.hpp"
@@ -49,6 +50,11 @@ struct pool_key_hash {
         return seed;
     }
 };
+
+/// Of the key, in the table of origins.
+[[nodiscard]] inline std::uint32_t slot_of(const pool_key& key) {
+    return static_cast<std::uint32_t>(origin_table::slot_of(pool_key_hash{}(key)));
+}
 
 /// Where TCP goes: to the proxy if there is one.
 [[nodiscard]] const std::string& first_host(const pool_key& key);

@@ -41,6 +41,7 @@ shard::shard(asio::any_io_executor executor, shard_settings settings)
       receive_buffer_(config_.io.receive_buffer),
       load_(config_.shed),
       random_(~settings_.seed) {
+    if (settings_.placement) places_ = std::make_unique<own_places>();
     settings_.values.reset();  // a profile that is replaced must not live on in it
     received_.reserve(most_together);
 }
@@ -122,6 +123,10 @@ void shard::begin_turn() {
 
 void shard::finish_turn() {
     if (is_starved_) return;
+    if (places_) {
+        if (now_ >= places_->orders_at) follow_orders();
+        if (places_->is_due(now_)) report_load();
+    }
     for (;;) {
         bool worked = false;
         core::action action;
@@ -141,9 +146,10 @@ void shard::finish_turn() {
     }
     if (closed_) return;
     if (!timer_) timer_.emplace(executor_, weak_from_this());
-    const base::time_point next = std::min(
-        {core_.next_deadline(), exchange_times_.next(), link_times_.next(), next_gate_time(),
-         name_times_.next(), bulk_times_.next(), keepalive_times_.next()});
+    const base::time_point next =
+        std::min({core_.next_deadline(), exchange_times_.next(), link_times_.next(),
+                  next_gate_time(), name_times_.next(), bulk_times_.next(), keepalive_times_.next(),
+                  places_ ? places_->orders_at : base::never});
     // A context of ours runs anyway: a timer that nobody needs may as well fire once.
     if (next != base::never || !settings_.own_context) timer_->arm(next);
     if (!core_.wants_turn() || slices_posted_ || slices_due_) return;
@@ -381,6 +387,13 @@ void shard::post_handlers() {
 // Commands.
 
 void shard::warm(const origin& where, std::uint32_t count, warm_handler handler) {
+    const pool_key key = make_pool_key(where, request{}, config_);
+    if (const auto owner = owner_elsewhere(slot_of(key))) {
+        owner->submit_late([owner, where, count, handler = std::move(handler)]() mutable {
+            owner->warm(where, count, std::move(handler));
+        });
+        return;
+    }
     if (closed_ || draining_ || is_starved_) {
         errc why = errc::client_draining;
         if (is_starved_) why = errc::out_of_memory;
@@ -388,7 +401,7 @@ void shard::warm(const origin& where, std::uint32_t count, warm_handler handler)
         complete<error_code, std::uint32_t>(std::move(handler), why, 0);
         return;
     }
-    const origin_id id = intern(make_pool_key(where, request{}, config_));
+    const origin_id id = intern(key);
     const std::uint64_t ticket = next_warm_++;
     warming_.emplace(ticket, std::pair(std::move(handler), id));
     const auto patience =
@@ -468,8 +481,9 @@ void shard::abandon() {
     timer_.reset();
 }
 
-stats shard::snapshot() {
-    stats out;
+shard_snapshot shard::snapshot() {
+    shard_snapshot result;
+    stats& out = result.values;
     out.calls = calls_;
     out.completed = completed_;
     out.in_flight = calls_ - completed_;
@@ -490,41 +504,26 @@ stats shard::snapshot() {
     }
     out.chains_remembered = chains_.hits();
     out.origins_forgotten = origins_forgotten_;
-    if (is_starved_) return out;
+    if (is_starved_) return result;
     out.stale_messages = core_.stale_facts();
     out.handshakes_at_once = core_.handshakes_at_once();
     std::unordered_map<std::uint32_t, std::size_t> places;  // of origins in the list
     for (const auto& [key, id] : origin_ids_) {
         origin_stats& origin = out.origins.emplace_back(core_.stats(now_, id));
         origin.origin = origins_[id.index].name;
+        origin.threads = part_of(origins_[id.index].slot).is_none() ? 0 : 1;
         origin.stale_retries = origins_[id.index].stale_retries;
         add_gate_stats(origins_[id.index], origin);
         if (const auto& book = origins_[id.index].names.book) origin.addresses = book->stats(now_);
         places.emplace(id.index, out.origins.size() - 1);
+        result.keys.push_back(pool_key_hash{}(key));
     }
     const std::uint64_t profile = own_profile()->internals().id();
     for (const auto& l : links_) {
         const bool is_outdated = l && l->ready && l->profile != 0 && l->profile != profile;
         if (is_outdated) ++out.origins[places[l->origin.index]].outdated;
     }
-    return out;
-}
-
-void add_shard(stats& sum, const stats& part) {
-    sum.calls += part.calls;
-    sum.completed += part.completed;
-    sum.in_flight += part.in_flight;
-    sum.bytes_received += part.bytes_received;
-    sum.bytes_sent += part.bytes_sent;
-    sum.file_bytes_received += part.file_bytes_received;
-    sum.file_bytes_sent += part.file_bytes_sent;
-    sum.read_calls += part.read_calls;
-    sum.write_calls += part.write_calls;
-    sum.stale_messages += part.stale_messages;
-    sum.chains_remembered += part.chains_remembered;
-    sum.handshakes_at_once = std::max(sum.handshakes_at_once, part.handshakes_at_once);
-    sum.origins_forgotten += part.origins_forgotten;
-    sum.origins.insert(sum.origins.end(), part.origins.begin(), part.origins.end());
+    return result;
 }
 
 // Events.

@@ -31,9 +31,12 @@
 #include "client/fork_count.hpp"
 #include "client/link.hpp"
 #include "client/origin_entry.hpp"
+#include "client/own_places.hpp"
+#include "client/placement.hpp"
 #include "client/pool_key.hpp"
 #include "client/proxy_rules.hpp"
 #include "client/slice_clock.hpp"
+#include "client/stats_sum.hpp"
 #include "core/load_watch.hpp"
 #include "core/pool_core.hpp"
 #include "io/answer_box.hpp"
@@ -49,10 +52,13 @@ namespace hearth::detail {
 class handshake_workers;
 class lease_pool;
 
+/// The shards of a client, for each other. Each may have ended.
+using shard_list = std::vector<std::weak_ptr<shard>>;
+
 /// Constant for a shard's life.
 struct shard_settings {
     std::shared_ptr<const config> values;  // at first
-    std::size_t shards = 1;
+    std::size_t shards = 1;                // that origins are shared out to
     std::uint64_t seed = 0;
     std::size_t index = 0;
     std::uint32_t leases = 0;            // to begin with
@@ -61,6 +67,8 @@ struct shard_settings {
     std::shared_ptr<const std::atomic<double>> reported_load;
     std::shared_ptr<io::system_pool> name_threads;         // where names are asked of getaddrinfo
     std::shared_ptr<handshake_workers> handshake_threads;  // null: slices run here
+    std::shared_ptr<hearth::detail::placement> placement;  // null: origins stay where they are
+    std::shared_ptr<const shard_list> peers;               // of that placement
 };
 
 /// How work gets to an executor; an `io::standing_post` is the other way.
@@ -110,18 +118,24 @@ public:
     /// The thread that serves the executor, where the client owns it.
     void set_thread(std::thread::id thread) { thread_ = thread; }
 
+    // On its own thread, between turns.
+    /// One call that is made here is to go to another shard.
+    [[nodiscard]] bool take_pass() { return places_ && places_->take_pass(); }
+
     // In a turn.
     void begin(call&& from, const std::shared_ptr<cancel_handle>& handle);
     /// Completes a call that was found invalid.
     void refuse(call&& from, boost::system::error_code error, failure why);
     void cancel(const std::shared_ptr<cancel_handle>& handle, bool only_unsent);
     void warm(const origin& where, std::uint32_t count, warm_handler handler);
+    /// What the placement of origins wants of it.
+    void take_order(const placement_order& order);
     void drain(const std::shared_ptr<drain_call>& what);
     /// Obeys other values, and gives up that many leases beside what it owes. Later values have
     /// higher numbers; earlier ones that come late change nothing.
     void change(std::shared_ptr<const config> to, std::uint64_t number, std::uint32_t lease_debt);
     void shut_down();
-    [[nodiscard]] stats snapshot();
+    [[nodiscard]] shard_snapshot snapshot();
     /// Calls a handler after this turn.
     template <class... Args, class... Values>
     void tell(handler_ptr<Args...> handler, Values... values) {
@@ -199,6 +213,14 @@ private:
     void forget_origin(origin_id id);
     [[nodiscard]] core::origin_use use_of(origin_id id) const;
     void erase_exchange(exchange_id id);
+    // Origins on several shards (shard_placement.cpp).
+    [[nodiscard]] core::origin_part part_of(std::uint32_t slot) const;
+    bool send_elsewhere(call& from, const std::shared_ptr<cancel_handle>& handle);
+    [[nodiscard]] std::shared_ptr<shard> owner_elsewhere(std::uint32_t slot) const;
+    void set_part(std::uint32_t slot, const core::origin_part& part);
+    [[nodiscard]] bool has_done(const placement_order& order);
+    void follow_orders();
+    void report_load();
     // Other values (shard_update.cpp).
     [[nodiscard]] core::pool_settings core_settings() const;
     bool obey(const config& to);
@@ -468,6 +490,7 @@ private:
     std::vector<origin_entry> origins_;         // by index of the id
     std::unordered_map<pool_key, origin_id, pool_key_hash> origin_ids_;
     std::array<usual_origin, 32> usual_origins_;
+    std::unique_ptr<own_places> places_;  // null: origins stay where they are
     base::handle_heap<base::time_point, origin_id> origins_by_use_;  // as it was when they were set
     std::uint64_t origins_forgotten_ = 0;
     base::deadline_queue<exchange_id> exchange_times_;
@@ -514,8 +537,5 @@ private:
     std::uint64_t completed_ = 0;
     link_traffic closed_traffic_;
 };
-
-/// Adds the snapshot of one shard to the client's.
-void add_shard(stats& sum, const stats& part);
 
 }  // namespace hearth::detail

@@ -73,6 +73,10 @@ void shard::begin(call&& from, const std::shared_ptr<cancel_handle>& handle) {
 }
 
 void shard::begin_call(call& from, const std::shared_ptr<cancel_handle>& handle) {
+    if (places_) {
+        if (send_elsewhere(from, handle)) return;
+        places_->count_call(from.slot);
+    }
     const bool may_begin = !closed_ && !draining_ && !is_starved_ && !(handle && handle->cancelled);
     if (may_begin && turn_away(from)) return;
     const base::time_point not_before = from.not_before;
@@ -141,6 +145,11 @@ void shard::refuse_starved(call& from) noexcept {
 }
 
 void shard::cancel(const std::shared_ptr<cancel_handle>& handle, bool only_unsent) {
+    if (handle->moved_to && handle->moved_to.get() != this) {
+        handle->moved_to->submit_late(
+            [handle, only_unsent] { handle->moved_to->cancel(handle, only_unsent); });
+        return;
+    }
     live_exchange* x = exchanges_.find(handle->exchange);
     if (x == nullptr || x->cancellation != handle) {
         handle->cancelled = true;

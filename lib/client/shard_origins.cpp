@@ -48,11 +48,14 @@ origin_id shard::intern(const pool_key& key) {
     const bool has_proxy_tls = key.route.proxy && key.route.proxy->kind == proxy_kind::https;
     settings.tls = key.origin.tls || has_proxy_tls;
     settings.may_multiplex = key.protocol != protocol_policy::http1_only;
+    const std::uint32_t slot = slot_of(key);
+    settings.part = part_of(slot);
     const origin_id id = core_.add_origin(now_, settings);
     if (origins_.size() <= id.index) origins_.resize(id.index + 1);
     origin_entry& entry = origins_[id.index];
     entry = origin_entry{};
     entry.key = key;
+    entry.slot = slot;
     entry.name = describe(key);
     entry.gate = make_admission();
     entry.used_at = now_;

@@ -1,8 +1,8 @@
-// `stats`: sums over origins and the words for close reasons.
-
-#include "hearth/stats.hpp"
+// `stats`: sums over shards and origins, and the words for what is in them.
+#include "client/stats_sum.hpp"
 
 #include <algorithm>
+#include <utility>
 
 HEARTH_BEGIN_NAMESPACE
 
@@ -39,6 +39,7 @@ std::string_view to_string(breaker_state value) noexcept {
     return "unknown";
 }
 
+namespace detail {
 namespace {
 
 void add_gate(origin_stats& sum, const origin_stats& one) {
@@ -65,40 +66,100 @@ void add_gate(origin_stats& sum, const origin_stats& one) {
 
 }  // namespace
 
+void add_origin(origin_stats& sum, const origin_stats& one) {
+    sum.open += one.open;
+    sum.idle += one.idle;
+    sum.active += one.active;
+    sum.dialing += one.dialing;
+    sum.handshaking += one.handshaking;
+    sum.draining += one.draining;
+    sum.waiting += one.waiting;
+    sum.oldest_wait = std::max(sum.oldest_wait, one.oldest_wait);
+    sum.opened += one.opened;
+    sum.closed += one.closed;
+    for (std::size_t i = 0; i < sum.closed_by_reason.size(); ++i) {
+        sum.closed_by_reason[i] += one.closed_by_reason[i];
+    }
+    sum.handshakes_full += one.handshakes_full;
+    sum.handshakes_resumed += one.handshakes_resumed;
+    sum.handshakes_failed += one.handshakes_failed;
+    sum.handshakes_wasted += one.handshakes_wasted;
+    sum.handshakes_useful += one.handshakes_useful;
+    sum.handshake_cpu += one.handshake_cpu;
+    sum.handshake_cpu_useful += one.handshake_cpu_useful;
+    sum.exchanges += one.exchanges;
+    sum.answered += one.answered;
+    sum.drained += one.drained;
+    sum.streams_reset += one.streams_reset;
+    sum.failed_dials += one.failed_dials;
+    sum.stale_retries += one.stale_retries;
+    sum.queue_refused += one.queue_refused;
+    sum.queue_timeouts += one.queue_timeouts;
+    sum.queue_hopeless += one.queue_hopeless;
+    sum.queue_shed += one.queue_shed;
+    add_gate(sum, one);
+}
+
+namespace {
+
+void add_counts(stats& sum, const stats& part) {
+    sum.calls += part.calls;
+    sum.completed += part.completed;
+    sum.in_flight += part.in_flight;
+    sum.bytes_received += part.bytes_received;
+    sum.bytes_sent += part.bytes_sent;
+    sum.file_bytes_received += part.file_bytes_received;
+    sum.file_bytes_sent += part.file_bytes_sent;
+    sum.read_calls += part.read_calls;
+    sum.write_calls += part.write_calls;
+    sum.stale_messages += part.stale_messages;
+    sum.chains_remembered += part.chains_remembered;
+    sum.handshakes_at_once = std::max(sum.handshakes_at_once, part.handshakes_at_once);
+    sum.origins_forgotten += part.origins_forgotten;
+}
+
+/// What two threads know of the addresses of one origin.
+void add_addresses(std::vector<address_stats>& sum, std::vector<address_stats>&& more) {
+    for (address_stats& one : more) {
+        const auto same = std::ranges::find(sum, one.address, &address_stats::address);
+        if (same == sum.end()) {
+            if (sum.size() < most_addresses_told) sum.push_back(std::move(one));
+            continue;
+        }
+        same->connections += one.connections;
+        same->failures += one.failures;
+        same->lost += one.lost;
+        same->is_current |= one.is_current;
+        same->is_ejected |= one.is_ejected;
+        if (one.rests_until > same->rests_until) same->rests_until = one.rests_until;
+    }
+}
+
+}  // namespace
+
+void stats_sum::add(shard_snapshot&& part) {
+    add_counts(sum, part.values);
+    for (std::size_t i = 0; i < part.values.origins.size(); ++i) {
+        origin_stats& one = part.values.origins[i];
+        const auto [known, is_new] = places_.try_emplace(part.keys[i], sum.origins.size());
+        if (is_new) {
+            sum.origins.push_back(std::move(one));
+            continue;
+        }
+        origin_stats& all = sum.origins[known->second];
+        add_origin(all, one);
+        all.threads += one.threads;
+        add_addresses(all.addresses, std::move(one.addresses));
+    }
+}
+
+}  // namespace detail
+
 origin_stats stats::total() const {
     origin_stats sum;
     for (const origin_stats& one : origins) {
-        sum.open += one.open;
-        sum.idle += one.idle;
-        sum.active += one.active;
-        sum.dialing += one.dialing;
-        sum.handshaking += one.handshaking;
-        sum.draining += one.draining;
-        sum.waiting += one.waiting;
-        sum.oldest_wait = std::max(sum.oldest_wait, one.oldest_wait);
-        sum.opened += one.opened;
-        sum.closed += one.closed;
-        for (std::size_t i = 0; i < sum.closed_by_reason.size(); ++i) {
-            sum.closed_by_reason[i] += one.closed_by_reason[i];
-        }
-        sum.handshakes_full += one.handshakes_full;
-        sum.handshakes_resumed += one.handshakes_resumed;
-        sum.handshakes_failed += one.handshakes_failed;
-        sum.handshakes_wasted += one.handshakes_wasted;
-        sum.handshakes_useful += one.handshakes_useful;
-        sum.handshake_cpu += one.handshake_cpu;
-        sum.handshake_cpu_useful += one.handshake_cpu_useful;
-        sum.exchanges += one.exchanges;
-        sum.answered += one.answered;
-        sum.drained += one.drained;
-        sum.streams_reset += one.streams_reset;
-        sum.failed_dials += one.failed_dials;
-        sum.stale_retries += one.stale_retries;
-        sum.queue_refused += one.queue_refused;
-        sum.queue_timeouts += one.queue_timeouts;
-        sum.queue_hopeless += one.queue_hopeless;
-        sum.queue_shed += one.queue_shed;
-        add_gate(sum, one);
+        detail::add_origin(sum, one);
+        sum.threads = std::max(sum.threads, one.threads);
     }
     return sum;
 }

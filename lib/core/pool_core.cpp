@@ -383,6 +383,11 @@ void implementation::rest(connection_record& connection) {
     }
 }
 
+std::uint32_t implementation::most_idle(const origin_record& origin) const {
+    const auto& most = settings_.pool.max_idle_per_origin;
+    return most ? origin.part_of(*most) : no_index;
+}
+
 void implementation::on_keep_alive(time_point now, connection_id name, duration patience) {
     set_time(now);
     connection_record* connection = tables_.connections.find(name);

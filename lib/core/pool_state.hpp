@@ -192,18 +192,9 @@ private:
     }
 
     // Exchanges.
-    [[nodiscard]] std::uint32_t most_connections(const origin_record& origin) const {
-        return origin.settings.part.of_connections(origin.settings.max_connections != 0
-                                                       ? origin.settings.max_connections
-                                                       : settings_.pool.max_connections_per_origin);
-    }
-    [[nodiscard]] std::uint32_t most_multiplexed(const origin_record& origin) const {
-        return origin.settings.part.of_connections(settings_.http2.max_connections);
-    }
-    [[nodiscard]] std::uint32_t most_idle(const origin_record& origin) const {
-        const auto& most = settings_.pool.max_idle_per_origin;
-        return most ? origin.part_of(*most) : no_index;
-    }
+    [[nodiscard]] std::uint32_t most_connections(const origin_record& origin) const;
+    [[nodiscard]] std::uint32_t most_multiplexed(const origin_record& origin) const;
+    [[nodiscard]] std::uint32_t most_idle(const origin_record& origin) const;
     void refuse(const acquire_params& params, const refusal& why);
     void emit_fail(const refusal& why, exchange_id exchange, origin_id origin);
     void wait(origin_record& origin, std::uint32_t exchange);

@@ -53,6 +53,16 @@ void implementation::update(time_point now, const pool_settings& settings) {
     settle();
 }
 
+std::uint32_t implementation::most_connections(const origin_record& origin) const {
+    const std::uint32_t own = origin.settings.max_connections;
+    return origin.settings.part.of_connections(
+        own != 0 ? own : settings_.pool.max_connections_per_origin);
+}
+
+std::uint32_t implementation::most_multiplexed(const origin_record& origin) const {
+    return origin.settings.part.of_connections(settings_.http2.max_connections);
+}
+
 void implementation::set_part(time_point now, origin_id name, const origin_part& part) {
     advance(now);
     origin_record* origin = origins_.find(name);

@@ -1,0 +1,220 @@
+// An origin that several threads of a client serve: limits, calls that come too late, what is told.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/client_state.hpp"
+#include "client/scripted.hpp"
+#include "client/shard_turn.hpp"
+
+namespace hearth {
+namespace {
+
+using namespace hearth::support;
+using namespace std::chrono_literals;
+using boost::system::error_code;
+
+/// A client of two threads, and an origin whose calls the test moves between them.
+struct two_threads {
+    explicit two_threads(config values = {}, const testing::origin_options& options = plaintext())
+        : origin(options), subject(with_threads(std::move(values))) {
+        EXPECT_EQ(subject.send(get(origin.url("/d/0"))).status, 200U);
+        while (placement().table().load(slot).empty()) ++slot;
+    }
+    static config with_threads(config values) {
+        values.io.threads = 2;
+        return values;
+    }
+    [[nodiscard]] detail::client_state& state() { return detail::client_access::state(subject); }
+    [[nodiscard]] detail::placement& placement() { return *state().placement(); }
+    [[nodiscard]] std::size_t threads() { return placement().table().load(slot).count(); }
+    [[nodiscard]] std::size_t second() const { return 1; }
+    void begin_spread() { ASSERT_TRUE(placement().spread(slot, second())); }
+    void spread() {
+        begin_spread();
+        ASSERT_TRUE(eventually([this] { return threads() == 2; }));
+    }
+    void begin_gather() { ASSERT_TRUE(placement().gather(slot)); }
+    /// Until the second thread has nothing of the origin any more.
+    void gather() {
+        begin_gather();
+        ASSERT_TRUE(eventually([this] { return told().threads == 1; }));
+    }
+    [[nodiscard]] origin_stats told() {
+        const stats now = subject.stats();
+        EXPECT_EQ(now.origins.size(), 1U) << "it is one origin, whoever serves it";
+        return now.origins.at(0);
+    }
+    /// A call as it would be posted to the second thread by somebody who has read the table before.
+    void begin_late(const std::string& path, detail::send_handler handler,
+                    const std::shared_ptr<detail::cancel_handle>& handle = {}) {
+        auto late = std::make_unique<detail::call>();
+        late->what = get(origin.url(path));
+        late->where = *detail::share_target(late->what.url);
+        late->started = std::chrono::steady_clock::now();
+        late->send = std::move(handler);
+        late->slot = static_cast<std::uint32_t>(slot);
+        detail::shard& to = *state().shards()[second()];
+        to.submit([&to, handle, late = std::move(late)] { to.begin(std::move(*late), handle); });
+    }
+
+    testing::origin origin;
+    client subject;
+    std::size_t slot = 0;
+};
+
+config some_connections(std::uint32_t count) {
+    config values;
+    values.pool.max_connections_per_origin = count;
+    return values;
+}
+
+TEST(ShardPlacementTest, BothThreadsServeAnOriginThatIsSpread) {
+    two_threads t;
+    EXPECT_EQ(t.told().threads, 1U);
+    t.spread();
+    for (int i = 0; i < 10; ++i) ASSERT_EQ(t.subject.send(get(t.origin.url("/d/0"))).status, 200U);
+    const origin_stats now = t.told();
+    EXPECT_EQ(now.threads, 2U);
+    EXPECT_EQ(now.exchanges, 11U);
+    EXPECT_EQ(now.idle, 2U) << "a connection of each";
+    ASSERT_EQ(now.addresses.size(), 1U);
+    EXPECT_EQ(now.addresses[0].connections, 2U);
+    expect_consistent(t.subject.stats());
+}
+
+TEST(ShardPlacementTest, GatheredOriginHasOneThreadAndNoConnectionOfTheOther) {
+    two_threads t;
+    t.spread();
+    for (int i = 0; i < 4; ++i) ASSERT_EQ(t.subject.send(get(t.origin.url("/d/0"))).status, 200U);
+    t.gather();
+    EXPECT_TRUE(eventually([&] { return t.told().open == 1; }));
+    EXPECT_EQ(t.told().exchanges, 5U) << "what the other did is not forgotten";
+    for (int i = 0; i < 4; ++i) ASSERT_EQ(t.subject.send(get(t.origin.url("/d/0"))).status, 200U);
+    EXPECT_EQ(t.told().open, 1U);
+    t.spread();
+    for (int i = 0; i < 4; ++i) ASSERT_EQ(t.subject.send(get(t.origin.url("/d/0"))).status, 200U);
+    EXPECT_EQ(t.told().open, 2U) << "and it may come again";
+    expect_consistent(t.subject.stats());
+}
+
+TEST(ShardPlacementTest, ThreadComesWhenTheOtherHasMadeRoom) {
+    two_threads t(some_connections(32));
+    std::vector<exchange> held;
+    while (held.size() < 20) held.push_back(open(t.subject, get(t.origin.url("/stall"))));
+    ASSERT_TRUE(eventually([&] { return t.told().active == 20; }));
+    t.begin_spread();
+    EXPECT_EQ(t.told().active, 20U);
+    EXPECT_EQ(t.threads(), 1U) << "sixteen is to be its part, and it has twenty";
+    held.resize(16);
+    ASSERT_TRUE(eventually([&] { return t.threads() == 2; }));
+    std::vector<awaited_response> calls;
+    for (int i = 0; i < 80; ++i) {
+        calls.push_back(begin_send(t.subject, get(t.origin.url("/stall"))));
+    }
+    ASSERT_TRUE(eventually([&] { return t.told().active == 32; }));
+    EXPECT_EQ(t.told().waiting, 64U);
+    EXPECT_LE(t.origin.counters().connections_peak, 32U);
+}
+
+TEST(ShardPlacementTest, BothPartsTogetherAreTheLimit) {
+    two_threads t(some_connections(33));
+    t.spread();
+    std::vector<awaited_response> calls;
+    for (int i = 0; i < 80; ++i) {
+        calls.push_back(begin_send(t.subject, get(t.origin.url("/stall"))));
+    }
+    ASSERT_TRUE(eventually([&] { return t.origin.counters().requests_active == 33; }));
+    EXPECT_EQ(t.told().active, 33U);
+    EXPECT_EQ(t.told().waiting, 47U);
+    EXPECT_EQ(t.origin.counters().connections_peak, 33U);
+}
+
+TEST(ShardPlacementTest, ThreadThatLeavesFinishesWhatItHas) {
+    two_threads t;
+    t.spread();
+    exchange first = open(t.subject, get(t.origin.url("/bytes/5000000")));
+    exchange second = open(t.subject, get(t.origin.url("/bytes/5000000")));
+    t.begin_gather();
+    ASSERT_EQ(t.subject.send(get(t.origin.url("/d/0"))).status, 200U);
+    EXPECT_EQ(t.told().threads, 2U);
+    for (exchange* one : {&first, &second}) {
+        std::vector<char> buffer(100'000);
+        std::size_t total = 0;
+        for (;;) {
+            const awaited_size read = begin_read(*one, boost::asio::buffer(buffer));
+            total += read.value();
+            if (read.error()) break;
+        }
+        EXPECT_EQ(total, 5'000'000U);
+    }
+    EXPECT_TRUE(eventually([&] { return t.told().threads == 1; }));
+}
+
+TEST(ShardPlacementTest, CallThatComesTooLateGoesOnWhereTheOriginIs) {
+    two_threads t;
+    t.spread();
+    t.gather();
+    awaited_response late;
+    t.begin_late("/d/0", detail::make_handler<error_code, response>(late.handler()));
+    EXPECT_EQ(late.error(), error_code{});
+    EXPECT_EQ(late.value().status, 200U);
+    EXPECT_EQ(t.told().threads, 1U);
+    EXPECT_EQ(t.told().open, 1U);
+    expect_consistent(t.subject.stats());
+}
+
+TEST(ShardPlacementTest, CancellationFollowsACallThatWentOn) {
+    two_threads t;
+    t.spread();
+    t.gather();
+    awaited_response late;
+    const auto handle = std::make_shared<detail::cancel_handle>();
+    handle->owner = t.state().shards()[t.second()];
+    t.begin_late("/stall", detail::make_handler<error_code, response>(late.handler()), handle);
+    handle->owner->submit([handle] { handle->owner->cancel(handle, false); });
+    EXPECT_EQ(late.error(), boost::asio::error::operation_aborted);
+    EXPECT_EQ(late.count(), 1U);
+    EXPECT_TRUE(eventually([&] { return t.subject.stats().in_flight == 0; }));
+}
+
+TEST(ShardPlacementTest, WarmUpReachesAllThreadsOfAnOrigin) {
+    two_threads t;
+    t.spread();
+    EXPECT_EQ(t.subject.warm(origin_of(t.origin.url("")), 7), 7U);
+    EXPECT_EQ(t.told().idle, 7U);
+    EXPECT_EQ(t.origin.counters().connections_open, 7U);
+    t.gather();
+    EXPECT_TRUE(eventually([&] { return t.told().idle < 7; }));
+    EXPECT_EQ(t.subject.warm(origin_of(t.origin.url("")), 7), 7U);
+}
+
+TEST(ShardPlacementTest, OriginWithAGateStaysWhole) {
+    config values;
+    values.rate_limit.per_second = 1000;
+    two_threads t(values);
+    EXPECT_FALSE(t.placement().spread(t.slot, 1));
+}
+
+TEST(ShardPlacementTest, LowerLimitsLeaveNoPartTooSmall) {
+    two_threads t;
+    t.spread();
+    config less = t.subject.current_config();
+    less.pool.max_connections_per_origin = 20;
+    t.subject.update(less);
+    t.gather();
+    EXPECT_FALSE(t.placement().spread(t.slot, 1)) << "ten would be too few";
+}
+
+TEST(ShardPlacementTest, OneThreadHasNoPlacement) {
+    testing::origin origin(plaintext());
+    client subject(one_thread());
+    EXPECT_EQ(detail::client_access::state(subject).placement(), nullptr);
+    EXPECT_EQ(subject.send(get(origin.url("/d/0"))).status, 200U);
+    EXPECT_EQ(subject.stats().origins.at(0).threads, 1U);
+}
+
+}  // namespace
+}  // namespace hearth
