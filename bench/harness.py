@@ -95,9 +95,18 @@ class Comparison:
         self.failures = []
 
     def runs(self):
-        rounds = 1 if self.args.smoke else self.args.rounds
-        return [(self.name, case["name"], client) for case in self.scenario["cases"]
-                for _ in range(rounds) for client in self.clients]
+        return [(self.name, case["name"], client) for group in self.groups()
+                for _ in range(self.rounds()) for case in group for client in self.clients]
+
+    def rounds(self):
+        return 1 if self.args.smoke else self.args.rounds
+
+    def groups(self):
+        """The cases that are measured in turns, as they are compared with one another."""
+        groups = {}
+        for case in self.scenario["cases"]:
+            groups.setdefault(case.get("against_case") or case["name"], []).append(case)
+        return list(groups.values())
 
     def measure(self):
         most = max((case.get("bytes", 0) for case in self.scenario["cases"]), default=0)
@@ -107,8 +116,8 @@ class Comparison:
             out.truncate(most)
         rows = []
         try:
-            for case in self.scenario["cases"]:
-                rows += self.measure_case(case, work_of(case, nginx, nginx.dir))
+            for group in self.groups():
+                rows += self.measure_group(group, nginx)
         finally:
             nginx.stop()
         self.add_ratios(rows)
@@ -127,23 +136,30 @@ class Comparison:
             say("failed: " + self.failures[-1])
             return None
 
-    def measure_case(self, case, work):
-        results = {name: [] for name in self.clients}
-        rounds = 1 if self.args.smoke else self.args.rounds
-        for round_number in range(rounds):
-            for name, client in self.clients.items():
-                run = (self.name, case["name"], name)
-                began = self.progress.step(
-                    run, f"{self.name}, {case['name']}: {name}, round {round_number + 1}/{rounds}")
-                got = self.run_once(client, case, work)
-                self.progress.done(run, began)
-                if got is not None:
-                    results[name].append((*figure_of(self.scenario, case, got), got))
-        rows = [self.row(case, name, found) for name, found in results.items() if found]
-        if case.get("count_calls") and not self.args.no_strace:
-            for row in rows:
-                self.add_calls(row, case, work)
+    def measure_group(self, group, nginx):
+        works = [work_of(case, nginx, nginx.dir) for case in group]
+        results = [{name: [] for name in self.clients} for _ in group]
+        for round_number in range(self.rounds()):
+            for case, work, found in zip(group, works, results):
+                self.measure_round(case, work, round_number, found)
+        rows = []
+        for case, work, found in zip(group, works, results):
+            more = [self.row(case, name, runs) for name, runs in found.items() if runs]
+            if case.get("count_calls") and not self.args.no_strace:
+                for row in more:
+                    self.add_calls(row, case, work)
+            rows += more
         return rows
+
+    def measure_round(self, case, work, round_number, results):
+        for name, client in self.clients.items():
+            run = (self.name, case["name"], name)
+            began = self.progress.step(run, f"{self.name}, {case['name']}: {name}, "
+                                            f"round {round_number + 1}/{self.rounds()}")
+            got = self.run_once(client, case, work)
+            self.progress.done(run, began)
+            if got is not None:
+                results[name].append((*figure_of(self.scenario, case, got), got))
 
     def row(self, case, name, found):
         best = min(found, key=lambda one: one[0])
