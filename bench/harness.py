@@ -20,11 +20,12 @@ import first
 import instructions
 import report
 import scenarios
+import spread
 import streams
 from origin import Nginx
 
 
-ALONE = {**endurance.SCENARIOS, **first.SCENARIOS, **streams.SCENARIOS,
+ALONE = {**endurance.SCENARIOS, **first.SCENARIOS, **spread.SCENARIOS, **streams.SCENARIOS,
          **instructions.SCENARIOS}
 # Names for several scenarios: everything about HTTP/2.
 GROUPS = {"h2": ["h2-small-get"] + list(streams.SCENARIOS)}

@@ -2,7 +2,7 @@
 # Builds and runs the benchmarks on a bare Debian 12: `bash bench/run.sh [SCENARIO...] [--smoke]`.
 #
 # Scenarios (default: all): small-get h2-small-get download upload connect idle threads compare
-# clients; first, million, restart, h2-cancel, h2-idle-reader and h2-goaway run hearth alone; instructions,
+# clients; first, spread, million, restart, h2-cancel, h2-idle-reader and h2-goaway run hearth alone; instructions,
 # pool and calm count by callgrind; h2 stands for all that are about HTTP/2. `--clients floor,hearth,...` chooses
 # who takes part, `--rounds N` how often. The client runs on one CPU and nginx on another.
 # Prints tables, writes build/bench-report.json and build/bench-report.html. bench/README.md says what

@@ -272,7 +272,9 @@ struct http2_flood_config {
 };
 
 struct io_config {
-    /// Threads of a client without an executor of its caller. 0: min(cores, 4). Range 0..256.
+    /// Threads of a client without an executor of its caller. 0: min(cores, 4). Range 0..256. As
+    /// few of them work as the load needs; an origin that is too much for one is served by several,
+    /// as long as each has 16 connections of its limit (2 of `http2.max_connections`).
     std::uint32_t threads = 0;
     /// One receive buffer per thread, in octets; a read system call asks for all of it. Default
     /// 256 KiB. Range 16 KiB..16 MiB.
