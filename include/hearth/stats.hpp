@@ -134,7 +134,7 @@ struct stats {
     std::uint64_t stale_messages = 0;      ///< Facts about dead ids, legal and dropped.
     std::uint64_t chains_remembered = 0;   ///< Full handshakes that `tls.remember_chains` saved the
                                            ///< verification of the chain.
-    std::uint64_t handshakes_at_once = 0;  ///< The most of one thread past their ClientHello, ever.
+    std::uint64_t handshakes_at_once = 0;  ///< The most past their ClientHello at once, ever.
     std::uint64_t origins_forgotten = 0;   ///< By `pool.max_origins`; their numbers are gone.
     std::uint64_t identity = 1;            ///< Of `tls.profile`: one more with each replacement.
     std::uint64_t identity_failures = 0;   ///< Changed files that could not be used.

@@ -2,6 +2,7 @@
 // the shard that owns its origin.
 #include "hearth/client.hpp"
 
+#include <array>
 #include <atomic>
 #include <boost/asio/error.hpp>
 #include <new>
@@ -74,6 +75,26 @@ error_code check_call(call& what, failure& why) {
     return {};
 }
 
+/// The slot of a call's key. What this thread has found lately for most calls it finds again.
+std::uint32_t slot_for_call(const client_state& state, const call& what) {
+    struct known_slot {
+        std::uint64_t client = 0;  // none has this number
+        origin where;
+        std::uint32_t slot = 0;
+    };
+    thread_local std::array<known_slot, 32> all;
+    const origin& where = what.where->origin;
+    if (!has_usual_key(what.what)) return slot_of(make_pool_key(where, what.what, state.values()));
+    const std::size_t place = std::hash<std::string_view>{}(where.host) + where.port;
+    known_slot& known = all[place % all.size()];
+    if (known.client != state.number() || known.where != where) {
+        known.slot = slot_of(make_pool_key(where, what.what, state.values()));
+        known.where = where;
+        known.client = state.number();
+    }
+    return known.slot;
+}
+
 /// Lets the handler's cancellation slot reach the call in its shard.
 std::shared_ptr<cancel_handle> connect_slot(asio::cancellation_slot slot, shard& owner) {
     if (!slot.is_connected()) return nullptr;
@@ -104,9 +125,7 @@ void start_call(client_state& state, call&& what) {
         });
         return;
     }
-    if (state.shards().size() > 1) {
-        what.slot = slot_of(make_pool_key(what.where->origin, what.what, state.values()));
-    }
+    if (state.shards().size() > 1) what.slot = slot_for_call(state, what);
     shard& owner = state.shard_for_call(what.slot);
     const auto slot = what.send   ? what.send->slot()
                       : what.open ? what.open->slot()

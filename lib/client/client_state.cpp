@@ -157,22 +157,30 @@ std::shared_ptr<placement> client_state::make_placement(
         });
 }
 
+void client_state::share_limits(const std::shared_ptr<const shard_list>& shards,
+                                std::size_t count) {
+    lender_ = std::make_shared<lease_pool>(
+        values_->pool.max_connections, count, [shards](std::size_t index) {
+            if (const auto s = (*shards)[index].lock()) {
+                s->submit_late([s = s.get()] { s->look_at_leases(); }, s->lease_post());
+            }
+        });
+    permits_ = std::make_shared<shared_permits>(
+        values_->handshake.max_concurrent, count, [shards](std::size_t index) {
+            if (const auto s = (*shards)[index].lock()) {
+                s->submit_late([s = s.get()] { s->look_at_permits(); }, s->permit_post());
+            }
+        });
+}
+
 void client_state::make_shards(const std::vector<asio::any_io_executor>& executors,
                                const std::vector<std::shared_ptr<void>>& contexts) {
     if (values_->handshake.threads != 0) {
         handshake_threads_ = std::make_shared<handshake_workers>(values_->handshake.threads);
     }
-    std::shared_ptr<lease_pool> lender;
-    // The pool reaches shards by weak pointers: it may be called while the client ends.
+    // What shards share reaches them by weak pointers: it may be called while the client ends.
     auto weak = std::make_shared<shard_list>();
-    if (executors.size() > 1) {
-        lender = std::make_shared<lease_pool>(
-            values_->pool.max_connections, executors.size(), [weak](std::size_t index) {
-                if (const auto s = (*weak)[index].lock()) {
-                    s->submit_late([s = s.get()] { s->look_at_leases(); }, s->lease_post());
-                }
-            });
-    }
+    if (executors.size() > 1) share_limits(weak, executors.size());
     if (contexts.front() && executors.size() > 1) placement_ = make_placement(weak);
     std::shared_ptr<io::system_pool> name_threads;
     if (values_->dns.resolver == resolver_kind::system) {
@@ -186,8 +194,9 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
         settings.shards = placement_ ? placement_->useful() : executors.size();
         settings.placement = placement_;
         settings.peers = weak;
-        settings.leases = lender ? 0 : values_->pool.max_connections;
-        settings.lender = lender;
+        settings.leases = lender_ ? 0 : values_->pool.max_connections;
+        settings.lender = lender_;
+        settings.permits = permits_;
         settings.own_context = contexts[i];
         settings.reported_load = reported_load_;
         settings.name_threads = name_threads;
@@ -195,13 +204,17 @@ void client_state::make_shards(const std::vector<asio::any_io_executor>& executo
         shards_.push_back(std::make_shared<shard>(executors[i], std::move(settings)));
     }
     for (const auto& s : shards_) weak->push_back(s);
-    lender_ = lender;
     current_ = values_;
     defaults_.store(packed(call_defaults::of(*values_)));
     auto lasting = std::make_shared<config>(*values_);
     lasting->tls.profile.reset();  // its key must not outlive its use
     values_ = std::move(lasting);
     watch_identity();
+}
+
+std::uint64_t client_state::next_number() {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
 }
 
 std::shared_ptr<const config> client_state::current() const {
@@ -232,6 +245,7 @@ void client_state::publish(std::shared_ptr<const config> values, std::unique_loc
     current_ = values;
     defaults_.store(packed(call_defaults::of(*values)), std::memory_order_release);
     std::vector<std::uint32_t> debts(shards_.size(), 0);
+    if (permits_) permits_->set_limit(values->handshake.max_concurrent);
     if (placement_) placement_->set_most_takers(most_takers(*values));
     if (lender_) debts = lender_->set_limit(values->pool.max_connections);
     const std::uint64_t number = ++changes_;
@@ -295,6 +309,7 @@ void client_state::add_to(stats& sum) const {
     sum.identity = identity_.generation;
     sum.identity_failures = identity_.failures;
     sum.identity_failure = identity_.failure;
+    if (permits_) sum.handshakes_at_once = permits_->most();
 }
 
 client_state::~client_state() { close(); }

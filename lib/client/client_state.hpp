@@ -17,6 +17,7 @@
 #include "client/placement.hpp"
 #include "client/send_flow.hpp"
 #include "client/shard.hpp"
+#include "client/shared_permits.hpp"
 #include "hearth/client.hpp"
 
 namespace hearth::detail {
@@ -46,6 +47,8 @@ public:
     /// What the state knows itself.
     void add_to(stats& sum) const;
     [[nodiscard]] const std::vector<std::shared_ptr<shard>>& shards() const { return shards_; }
+    /// No other client of the process has, or had, the same. Never 0.
+    [[nodiscard]] std::uint64_t number() const { return number_; }
     /// The shard that takes a call, made on this thread, to an origin of a slot.
     [[nodiscard]] shard& shard_for_call(std::uint32_t slot) const;
     /// All that take calls of that slot; the first is always one of them.
@@ -75,15 +78,18 @@ private:
         std::string failure;
     };
 
+    [[nodiscard]] static std::uint64_t next_number();
     void publish(std::shared_ptr<const config> values, std::unique_lock<std::mutex> lock,
                  const std::function<void(shard&)>& applied);
     void watch_identity();
     [[nodiscard]] std::shared_ptr<hearth::detail::placement> make_placement(
         std::shared_ptr<const shard_list> shards) const;
     [[nodiscard]] takers takers_of(std::uint32_t slot) const;
+    void share_limits(const std::shared_ptr<const shard_list>& shards, std::size_t count);
     void make_shards(const std::vector<boost::asio::any_io_executor>& executors,
                      const std::vector<std::shared_ptr<void>>& contexts);
 
+    const std::uint64_t number_ = next_number();
     std::shared_ptr<const config> values_;
     mutable std::mutex changing_;
     std::shared_ptr<const config> current_;  // under the mutex, as the next
@@ -92,6 +98,7 @@ private:
     std::unique_ptr<identity_watch> watch_;
     std::atomic<std::uint32_t> defaults_{0};                // `call_defaults` in one word
     std::shared_ptr<lease_pool> lender_;                    // null with one shard
+    std::shared_ptr<shared_permits> permits_;               // the same
     std::shared_ptr<hearth::detail::placement> placement_;  // null: none of a shard's origins moves
     std::vector<std::shared_ptr<shard>> shards_;
     std::vector<std::thread> threads_;

@@ -60,6 +60,12 @@ struct pool_key_hash {
 [[nodiscard]] const std::string& first_host(const pool_key& key);
 [[nodiscard]] std::uint16_t first_port(const pool_key& key);
 
+/// Of most requests to one client the origin alone decides what their key is.
+[[nodiscard]] inline bool has_usual_key(const request& what) {
+    return !what.tls && !what.route && !what.protocol && what.method != method::connect &&
+           !what.headers.contains("upgrade");
+}
+
 /// The key of a request: its own profile, its own route, else the config's.
 [[nodiscard]] pool_key make_pool_key(const origin& where, const request& what,
                                      const config& values);

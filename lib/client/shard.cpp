@@ -10,6 +10,7 @@
 #include "base/assert.hpp"
 #include "client/lease_pool.hpp"
 #include "client/shard_turn.hpp"
+#include "client/shared_permits.hpp"
 #include "proto/tls_profile_impl.hpp"
 
 namespace hearth::detail {
@@ -237,6 +238,11 @@ void shard::look_at_leases() {
     leases_ += news.granted;
     if (news.granted != 0) core_.on_lease(now_, news.granted);
     core_.on_lease_recall(now_, news.wanted_by_others);
+}
+
+void shard::look_at_permits() {
+    settings_.permits->looks(settings_.index);
+    if (!closed_ && !is_starved_) core_.on_permits(now_);
 }
 
 void shard::perform_warmed(const core::action& action) {

@@ -51,6 +51,7 @@ namespace hearth::detail {
 
 class handshake_workers;
 class lease_pool;
+class shared_permits;
 
 /// The shards of a client, for each other. Each may have ended.
 using shard_list = std::vector<std::weak_ptr<shard>>;
@@ -61,9 +62,10 @@ struct shard_settings {
     std::size_t shards = 1;                // that origins are shared out to
     std::uint64_t seed = 0;
     std::size_t index = 0;
-    std::uint32_t leases = 0;            // to begin with
-    std::shared_ptr<lease_pool> lender;  // null: the shard has all leases for ever
-    std::shared_ptr<void> own_context;   // set: one thread of the client serves the executor
+    std::uint32_t leases = 0;                 // to begin with
+    std::shared_ptr<lease_pool> lender;       // null: the shard has all leases for ever
+    std::shared_ptr<shared_permits> permits;  // null: it has all permits for handshakes, too
+    std::shared_ptr<void> own_context;        // set: one thread of the client serves the executor
     std::shared_ptr<const std::atomic<double>> reported_load;
     std::shared_ptr<io::system_pool> name_threads;         // where names are asked of getaddrinfo
     std::shared_ptr<handshake_workers> handshake_threads;  // null: slices run here
@@ -155,6 +157,8 @@ public:
     [[nodiscard]] bool survive() noexcept;
     void look_at_leases();  // the lender has news
     [[nodiscard]] io::standing_post& lease_post() { return lease_post_; }
+    void look_at_permits();  // there may be one
+    [[nodiscard]] io::standing_post& permit_post() { return permit_post_; }
     // Reserved connections.
     void send_on(reservation& where, call&& from, const std::shared_ptr<cancel_handle>& handle);
     void end_reservation(reservation& where, bool is_reusable);
@@ -520,6 +524,7 @@ private:
     io::standing_post slices_post_;
     io::standing_post end_post_;
     io::standing_post lease_post_;
+    io::standing_post permit_post_;
     base::prng random_;  // of pauses
     base::time_point now_;
     bool in_turn_ = false;

@@ -66,10 +66,8 @@ origin_id shard::intern(const pool_key& key) {
 
 /// The origin of a call. Of most calls only its URL decides, and names one of a few.
 origin_id shard::origin_of(const request& what, const target& called) {
-    const bool is_usual = !what.tls && !what.route && !what.protocol &&
-                          what.method != method::connect && !what.headers.contains("upgrade");
     const origin& where = called.origin;
-    if (!is_usual) return intern(make_pool_key(where, what, config_));
+    if (!has_usual_key(what)) return intern(make_pool_key(where, what, config_));
     const std::size_t place = std::hash<std::string_view>{}(where.host) + where.port;
     usual_origin& known = usual_origins_[place % usual_origins_.size()];
     if (known.id.is_valid() && known.where == where) {

@@ -6,6 +6,7 @@
 #include "client/lease_pool.hpp"
 #include "client/shard.hpp"
 #include "client/shard_turn.hpp"
+#include "client/shared_permits.hpp"
 #include "proto/tls_profile_impl.hpp"
 
 namespace hearth::detail {
@@ -18,6 +19,9 @@ core::pool_settings shard::core_settings() const {
     settings.timeouts = config_.timeouts;
     settings.http2 = config_.http2;
     settings.attempt_delay = config_.dns.attempt_delay;
+    if (settings_.permits) {
+        settings.permits = std::make_shared<permits_of_shard>(settings_.permits, settings_.index);
+    }
     return settings;
 }
 

@@ -22,10 +22,16 @@ handshake_config without_limits(handshake_config config) {
 
 }  // namespace
 
-handshake_scheduler::handshake_scheduler(const handshake_config& config, bool ordered)
+handshake_scheduler::handshake_scheduler(const handshake_config& config, bool ordered,
+                                         handshake_permits* permits)
     : config_(ordered ? config : without_limits(config)),
       is_ordered_(ordered),
+      permits_(ordered ? permits : nullptr),
       allowed_(config_.max_concurrent) {}
+
+handshake_scheduler::~handshake_scheduler() {
+    for (; permits_ != nullptr && past_hello_ != 0; --past_hello_) permits_->give();
+}
 
 void handshake_scheduler::set_limits(const handshake_config& config) {
     if (!is_ordered_) return;
@@ -92,8 +98,9 @@ void handshake_scheduler::remove(connection_id connection) {
 
 connection_id handshake_scheduler::next() {
     if (slices_left_ == 0 || !wants_turn()) return {};
-    --slices_left_;
     const bool is_flight = !flights_.empty();
+    if (!is_flight && !take_permit()) return {};
+    --slices_left_;
     const connection_id connection = is_flight ? flights_.pop() : hellos_.pop();
     entry& e = entries_[connection.index];
     e.handle = 0;
@@ -108,7 +115,13 @@ connection_id handshake_scheduler::next() {
 }
 
 bool handshake_scheduler::wants_turn() const {
-    return has_thread() && (!flights_.empty() || (!hellos_.empty() && may_say_hello()));
+    return has_thread() && (!flights_.empty() || may_say_hello());
+}
+
+bool handshake_scheduler::take_permit() {
+    if (permits_ == nullptr) return true;
+    is_refused_ = !permits_->take();
+    return !is_refused_;
 }
 
 handshake_scheduler::entry* handshake_scheduler::find(connection_id connection) {
@@ -132,6 +145,7 @@ void handshake_scheduler::leave_hello(entry& e) {
     if (!e.is_past_hello) return;
     e.is_past_hello = false;
     --past_hello_;
+    if (permits_ != nullptr) permits_->give();
     allowed_ = std::max(config_.max_concurrent, past_hello_);
 }
 

@@ -7,7 +7,8 @@
 // fewer than `max_concurrent` handshakes are past theirs. What waits for the network costs nothing
 // and is in no queue. Each turn runs at most `slices_per_turn`, after established exchanges had
 // theirs. Where slices run on threads of their own (`threads`), as many may run at once as there
-// are threads, and the turn has no say: what waits, waits here, in order.
+// are threads, and the turn has no say: what waits, waits here, in order. Where several cores share
+// the limit it is kept by permits (`handshake_permits`), one for each that is past its ClientHello.
 //
 //   parked ──hello──▶ queued ──next──▶ running ──waiting──▶ parked ──flight──▶ queued ...
 //                                         └──done, failed──▶ (past its hello until removed)
@@ -22,6 +23,7 @@
 #include "base/id.hpp"
 #include "base/time.hpp"
 #include "core/action.hpp"
+#include "core/handshake_permits.hpp"
 #include "hearth/config.hpp"
 
 namespace hearth::core {
@@ -30,8 +32,13 @@ using base::duration;
 
 class handshake_scheduler {
 public:
-    /// Not `ordered`: slices run in the order they become possible, without any limit.
-    explicit handshake_scheduler(const handshake_config& config, bool ordered = true);
+    /// Not `ordered`: slices run in the order they become possible, without any limit. `permits`:
+    /// null where nobody shares the limit; else it outlives this.
+    explicit handshake_scheduler(const handshake_config& config, bool ordered = true,
+                                 handshake_permits* permits = nullptr);
+    ~handshake_scheduler();
+    handshake_scheduler(const handshake_scheduler&) = delete;
+    handshake_scheduler& operator=(const handshake_scheduler&) = delete;
 
     /// Other numbers from now on. What is past its ClientHello goes on.
     void set_limits(const handshake_config& config);
@@ -51,6 +58,8 @@ public:
     void begin_turn() {
         slices_left_ = config_.threads != 0 ? config_.threads : config_.slices_per_turn;
     }
+    /// There may be permits again.
+    void on_permits() { is_refused_ = false; }
     /// Takes the slice to run next; an invalid id if none may run in this turn.
     [[nodiscard]] connection_id next();
     /// Whether a slice could run, given a turn.
@@ -83,7 +92,10 @@ private:
     [[nodiscard]] queue& queue_of(handshake_need need) {
         return need == handshake_need::flight || !is_ordered_ ? flights_ : hellos_;
     }
-    [[nodiscard]] bool may_say_hello() const { return past_hello_ < config_.max_concurrent; }
+    [[nodiscard]] bool may_say_hello() const {
+        return !hellos_.empty() && past_hello_ < config_.max_concurrent && !is_refused_;
+    }
+    [[nodiscard]] bool take_permit();
     [[nodiscard]] bool has_thread() const {
         return config_.threads == 0 || running_ < config_.threads;
     }
@@ -93,6 +105,8 @@ private:
 
     handshake_config config_;
     const bool is_ordered_;
+    handshake_permits* const permits_;
+    bool is_refused_ = false;  // the last permit that was asked for
     std::uint32_t allowed_;
     std::uint32_t most_past_hello_ = 0;
     std::uint64_t enqueued_ = 0;

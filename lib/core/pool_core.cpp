@@ -21,7 +21,7 @@ implementation::implementation(const pool_settings& settings, std::uint64_t seed
       tables_(first_generation),
       origins_(first_generation),
       limits_(leases, settings.pool.max_connections),
-      scheduler_(settings.handshake, settings.overload.schedule_handshakes),
+      scheduler_(settings.handshake, settings.overload.schedule_handshakes, settings.permits.get()),
       actions_(1024) {}
 
 origin_id implementation::add_origin(time_point now, const origin_settings& settings) {

@@ -24,6 +24,7 @@
 #include "base/id.hpp"
 #include "base/time.hpp"
 #include "core/action.hpp"
+#include "core/handshake_permits.hpp"
 #include "core/origin_part.hpp"
 #include "hearth/config.hpp"
 #include "hearth/stats.hpp"
@@ -41,6 +42,8 @@ struct pool_settings {
     timeouts_config timeouts;
     http2_config http2;
     duration attempt_delay = std::chrono::milliseconds{250};
+    /// Null: this core has `handshake.max_concurrent` for itself.
+    std::shared_ptr<handshake_permits> permits{};
 };
 
 /// What is fixed about an origin when it is interned.
@@ -103,10 +106,10 @@ public:
 
     // Commands.
     /// Other settings from now on. Deadlines that run keep their times, but idle and old
-    /// connections end as the new ones say, if that is earlier. `overload.schedule_handshakes`
-    /// stays. What a lowered limit leaves too much of is closed a few at a time once it carries no
-    /// exchange; until then nothing is opened. Leases are a matter of their own: `on_lease`,
-    /// `on_lease_debt`.
+    /// connections end as the new ones say, if that is earlier. `overload.schedule_handshakes` and
+    /// `permits` stay. What a lowered limit leaves too much of is closed a few at a time once it
+    /// carries no exchange; until then nothing is opened. Leases are a matter of their own:
+    /// `on_lease`, `on_lease_debt`.
     void update(time_point now, const pool_settings& settings);
     [[nodiscard]] origin_id add_origin(time_point now, const origin_settings& settings);
     /// Another part of the origin's limits from now on: of connections, with HTTP/2 or without,
@@ -189,6 +192,8 @@ public:
     // Facts about the shard.
     /// Established I/O was served: answers `step` for the slices this turn may run.
     void on_turn(time_point now);
+    /// One of the permits for handshakes that this core was refused may be free.
+    void on_permits(time_point now);
     void on_timer(time_point now);
     /// `granted` leases came, asked for by `want_lease` or not. What was asked for stays asked for
     /// until it is granted; core does not repeat it.

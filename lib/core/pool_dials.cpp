@@ -145,6 +145,11 @@ void implementation::on_turn(time_point now) {
     settle();
 }
 
+void implementation::on_permits(time_point now) {
+    set_time(now);
+    scheduler_.on_permits();
+}
+
 void implementation::on_slice_done(time_point now, connection_id name, duration cost,
                                    slice_outcome outcome) {
     advance(now);

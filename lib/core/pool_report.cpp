@@ -226,6 +226,7 @@ void pool_core::on_closed(time_point now, connection_id connection, close_reason
     implementation_->on_closed(now, connection, reason);
 }
 void pool_core::on_turn(time_point now) { implementation_->on_turn(now); }
+void pool_core::on_permits(time_point now) { implementation_->on_permits(now); }
 void pool_core::on_timer(time_point now) { implementation_->on_timer(now); }
 void pool_core::on_lease(time_point now, std::uint32_t granted) {
     implementation_->on_lease(now, granted);

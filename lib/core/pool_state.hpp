@@ -159,6 +159,7 @@ public:
     void on_keep_alive(time_point now, connection_id connection, duration patience);
     void on_closed(time_point now, connection_id connection, close_reason reason);
     void on_turn(time_point now);
+    void on_permits(time_point now);
     void on_timer(time_point now);
     void on_lease(time_point now, std::uint32_t granted);
     void on_lease_recall(time_point now, std::uint32_t wanted);

@@ -31,6 +31,7 @@ void implementation::update(time_point now, const pool_settings& settings) {
     advance(now);
     const pool_settings before = std::exchange(settings_, settings);
     settings_.overload.schedule_handshakes = before.overload.schedule_handshakes;
+    settings_.permits = before.permits;
     dial_timeouts_ = dial_timeouts_of(settings_);
     backoff_bounds_ = {settings_.pool.min_backoff, settings_.pool.max_backoff};
     scheduler_.set_limits(settings_.handshake);

@@ -185,7 +185,7 @@ TEST(ShardPlacementTest, WarmUpReachesAllThreadsOfAnOrigin) {
     t.spread();
     EXPECT_EQ(t.subject.warm(origin_of(t.origin.url("")), 7), 7U);
     EXPECT_EQ(t.told().idle, 7U);
-    EXPECT_EQ(t.origin.counters().connections_open, 7U);
+    EXPECT_TRUE(eventually([&] { return t.origin.counters().connections_open == 7; }));
     t.gather();
     EXPECT_TRUE(eventually([&] { return t.told().idle < 7; }));
     EXPECT_EQ(t.subject.warm(origin_of(t.origin.url("")), 7), 7U);
@@ -206,6 +206,24 @@ TEST(ShardPlacementTest, LowerLimitsLeaveNoPartTooSmall) {
     t.subject.update(less);
     t.gather();
     EXPECT_FALSE(t.placement().spread(t.slot, 1)) << "ten would be too few";
+}
+
+TEST(ShardPlacementTest, LimitOnHandshakesIsTheWholeClients) {
+    const testing::certificate_authority authority;
+    testing::origin_options options;
+    options.listen.server_certificate = authority.issue();
+    config values;
+    values.tls.profile = trust(authority.ca_pem());
+    values.handshake.max_concurrent = 3;
+    values.protocol = protocol_policy::http1_only;
+    two_threads t(values, options);
+    t.spread();
+    EXPECT_EQ(t.subject.warm(origin_of(t.origin.url("")), 40), 40U);
+    EXPECT_EQ(t.subject.stats().handshakes_at_once, 3U);
+    config less = t.subject.current_config();
+    less.handshake.max_concurrent = 1;
+    t.subject.update(less);
+    EXPECT_EQ(t.subject.warm(origin_of(t.origin.url("")), 80), 80U) << "none waits for ever";
 }
 
 TEST(ShardPlacementTest, OneThreadHasNoPlacement) {

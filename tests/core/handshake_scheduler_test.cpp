@@ -14,14 +14,12 @@ using enum handshake_need;
 
 connection_id name(std::uint32_t index) { return {index, 1}; }
 
-// Connections 0..count-1, older first, all with a ClientHello to say.
-handshake_scheduler with_hellos(std::uint32_t count, const handshake_config& config) {
-    handshake_scheduler scheduler(config);
+// Adds connections 0..count-1, older first, all with a ClientHello to say.
+void add_hellos(handshake_scheduler& scheduler, std::uint32_t count) {
     for (std::uint32_t i = 0; i < count; ++i) {
         scheduler.add(name(i), i);
         EXPECT_TRUE(scheduler.set_need(name(i), hello));
     }
-    return scheduler;
 }
 
 // Runs one slice in a turn of its own.
@@ -48,7 +46,8 @@ TEST(HandshakeSchedulerTest, RunsTheOldestHelloFirst) {
 }
 
 TEST(HandshakeSchedulerTest, RunsNearCompleteHandshakeFirst) {
-    handshake_scheduler scheduler = with_hellos(4, {.max_concurrent = 8});
+    handshake_scheduler scheduler({.max_concurrent = 8});
+    add_hellos(scheduler, 4);
     EXPECT_EQ(run(scheduler), name(0));
     EXPECT_EQ(run(scheduler), name(1));
     ASSERT_TRUE(scheduler.set_need(name(1), flight));
@@ -59,7 +58,8 @@ TEST(HandshakeSchedulerTest, RunsNearCompleteHandshakeFirst) {
 }
 
 TEST(HandshakeSchedulerTest, KeepsAtMostMaxConcurrentPastTheirHello) {
-    handshake_scheduler scheduler = with_hellos(3, {.max_concurrent = 2});
+    handshake_scheduler scheduler({.max_concurrent = 2});
+    add_hellos(scheduler, 3);
     EXPECT_EQ(run(scheduler), name(0));
     EXPECT_EQ(run(scheduler), name(1));
     EXPECT_FALSE(scheduler.wants_turn());
@@ -72,7 +72,8 @@ TEST(HandshakeSchedulerTest, KeepsAtMostMaxConcurrentPastTheirHello) {
 }
 
 TEST(HandshakeSchedulerTest, AHandshakeThatGoesAwayMakesRoom) {
-    handshake_scheduler scheduler = with_hellos(2, {.max_concurrent = 1});
+    handshake_scheduler scheduler({.max_concurrent = 1});
+    add_hellos(scheduler, 2);
     EXPECT_EQ(run(scheduler), name(0));
     EXPECT_FALSE(scheduler.wants_turn());
     scheduler.remove(name(0));
@@ -81,7 +82,8 @@ TEST(HandshakeSchedulerTest, AHandshakeThatGoesAwayMakesRoom) {
 }
 
 TEST(HandshakeSchedulerTest, RunsSlicesPerTurnInOneTurn) {
-    handshake_scheduler scheduler = with_hellos(5, {.max_concurrent = 8, .slices_per_turn = 3});
+    handshake_scheduler scheduler({.max_concurrent = 8, .slices_per_turn = 3});
+    add_hellos(scheduler, 5);
     EXPECT_EQ(scheduler.next(), connection_id{}) << "no turn has begun";
     scheduler.begin_turn();
     EXPECT_EQ(scheduler.next(), name(0));
@@ -93,7 +95,8 @@ TEST(HandshakeSchedulerTest, RunsSlicesPerTurnInOneTurn) {
 }
 
 TEST(HandshakeSchedulerTest, WhatWaitsForTheNetworkIsInNoQueue) {
-    handshake_scheduler scheduler = with_hellos(1, {});
+    handshake_scheduler scheduler({});
+    add_hellos(scheduler, 1);
     EXPECT_EQ(run(scheduler), name(0));
     EXPECT_FALSE(scheduler.wants_turn());
     ASSERT_TRUE(scheduler.set_need(name(0), flight));
@@ -102,14 +105,16 @@ TEST(HandshakeSchedulerTest, WhatWaitsForTheNetworkIsInNoQueue) {
 }
 
 TEST(HandshakeSchedulerTest, MoreBytesHereMeanAnotherSlice) {
-    handshake_scheduler scheduler = with_hellos(1, {});
+    handshake_scheduler scheduler({});
+    add_hellos(scheduler, 1);
     EXPECT_EQ(run(scheduler, slice_outcome::more), name(0));
     EXPECT_EQ(run(scheduler, slice_outcome::done), name(0));
     EXPECT_FALSE(scheduler.wants_turn());
 }
 
 TEST(HandshakeSchedulerTest, AFlightThatComesDuringASliceIsKept) {
-    handshake_scheduler scheduler = with_hellos(1, {});
+    handshake_scheduler scheduler({});
+    add_hellos(scheduler, 1);
     scheduler.begin_turn();
     ASSERT_EQ(scheduler.next(), name(0));
     ASSERT_TRUE(scheduler.set_need(name(0), flight));
@@ -119,14 +124,16 @@ TEST(HandshakeSchedulerTest, AFlightThatComesDuringASliceIsKept) {
 }
 
 TEST(HandshakeSchedulerTest, AnAnswerBeforeTheHelloDoesNotBypassTheLimit) {
-    handshake_scheduler scheduler = with_hellos(2, {.max_concurrent = 1});
+    handshake_scheduler scheduler({.max_concurrent = 1});
+    add_hellos(scheduler, 2);
     EXPECT_EQ(run(scheduler), name(0));
     ASSERT_TRUE(scheduler.set_need(name(1), flight));
     EXPECT_FALSE(scheduler.wants_turn());
 }
 
 TEST(HandshakeSchedulerTest, LearnsTheCostOfEachKindOfSlice) {
-    handshake_scheduler scheduler = with_hellos(40, {.max_concurrent = 64});
+    handshake_scheduler scheduler({.max_concurrent = 64});
+    add_hellos(scheduler, 40);
     for (int i = 0; i < 20; ++i) (void)run(scheduler, slice_outcome::waiting, 70us);
     EXPECT_EQ(scheduler.hello_cost(), 70us);
     EXPECT_EQ(scheduler.flight_cost(), 0us);
@@ -216,7 +223,8 @@ TEST(HandshakeSchedulerTest, EveryPlaceTakesEveryInput) {
 // Slices on threads of their own.
 
 TEST(HandshakeSchedulerTest, RunsAsManySlicesAsThereAreThreads) {
-    handshake_scheduler scheduler = with_hellos(4, {.max_concurrent = 8, .threads = 2});
+    handshake_scheduler scheduler({.max_concurrent = 8, .threads = 2});
+    add_hellos(scheduler, 4);
     scheduler.begin_turn();
     EXPECT_EQ(scheduler.next(), name(0));
     EXPECT_EQ(scheduler.next(), name(1));
@@ -233,7 +241,8 @@ TEST(HandshakeSchedulerTest, RunsAsManySlicesAsThereAreThreads) {
 }
 
 TEST(HandshakeSchedulerTest, ThreadOfARemovedHandshakeIsFree) {
-    handshake_scheduler scheduler = with_hellos(2, {.max_concurrent = 8, .threads = 1});
+    handshake_scheduler scheduler({.max_concurrent = 8, .threads = 1});
+    add_hellos(scheduler, 2);
     scheduler.begin_turn();
     EXPECT_EQ(scheduler.next(), name(0));
     scheduler.remove(name(0));
@@ -245,7 +254,8 @@ TEST(HandshakeSchedulerTest, ThreadOfARemovedHandshakeIsFree) {
 }
 
 TEST(HandshakeSchedulerTest, LowerLimitHoldsBackHellosAndCutsNothing) {
-    handshake_scheduler scheduler = with_hellos(4, {.max_concurrent = 3});
+    handshake_scheduler scheduler({.max_concurrent = 3});
+    add_hellos(scheduler, 4);
     for (int i = 0; i < 3; ++i) (void)run(scheduler);
     scheduler.set_limits({.max_concurrent = 1});
     EXPECT_EQ(scheduler.past_hello(), 3U);
