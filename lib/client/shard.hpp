@@ -219,6 +219,7 @@ private:
     void erase_exchange(exchange_id id);
     // Origins on several shards (shard_placement.cpp).
     [[nodiscard]] core::origin_part part_of(std::uint32_t slot) const;
+    [[nodiscard]] core::budget_limits extra_work_of(const origin_entry& origin) const;
     bool send_elsewhere(call& from, const std::shared_ptr<cancel_handle>& handle);
     [[nodiscard]] std::shared_ptr<shard> owner_elsewhere(std::uint32_t slot) const;
     void set_part(std::uint32_t slot, const core::origin_part& part);

@@ -91,10 +91,10 @@ void shard::report_attempt(live_exchange& x, error_code error) {
             {x.flow->max_attempts(), retry.min_backoff, retry.max_backoff, retry.max_retry_after},
             random_);
     }
-    if (report.pause && !origins_[x.origin.index].budget.take(
-                            now_, {config_.budget.share, config_.budget.floor_per_second})) {
-        report.pause.reset();
-        report.budget_spent = true;
+    if (report.pause) {
+        origin_entry& origin = origins_[x.origin.index];
+        report.budget_spent = !origin.budget.take(now_, extra_work_of(origin));
+        if (report.budget_spent) report.pause.reset();
     }
     // A detached exchange may still be on its connection: what it has stays with it.
     if (x.stage != exchange_stage::detached) {

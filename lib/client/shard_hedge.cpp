@@ -53,8 +53,7 @@ void shard::on_hedge_time(exchange_id id) {
     origin_entry& origin = origins_[x.origin.index];
     x.may_hedge = false;  // what it teaches is taught now
     const bool is_worth_it = origin.hedging->on_late();
-    if (!is_worth_it || draining_ ||
-        !origin.budget.take(now_, {config_.budget.share, config_.budget.floor_per_second})) {
+    if (!is_worth_it || draining_ || !origin.budget.take(now_, extra_work_of(origin))) {
         ++origin.hedges_withheld;
         return;
     }

@@ -188,9 +188,9 @@ void shard::stream_failed(link& l, live_exchange& x, const proto::event& e) {
 bool shard::move_exchange(live_exchange& x, link& l, bool is_unprocessed, bool lost) {
     if (closed_) return false;
     if (is_unprocessed) {
-        const core::budget_limits limits{config_.budget.share, config_.budget.floor_per_second};
+        origin_entry& origin = origins_[x.origin.index];
         if (x.moves >= max_moves) return false;
-        if (x.moves != 0 && !origins_[x.origin.index].budget.take(now_, limits)) return false;
+        if (x.moves != 0 && !origin.budget.take(now_, extra_work_of(origin))) return false;
         if (!x.body.rewind()) return false;
         ++x.moves;
         wait_again(x, false);

@@ -1,5 +1,6 @@
 // shard, origins that several shards serve: its part of their limits, calls that come after it has
 // given its part up, and the load that decides it (placement.hpp).
+#include <algorithm>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -19,6 +20,12 @@ constexpr std::chrono::milliseconds order_interval{10};
 
 core::origin_part shard::part_of(std::uint32_t slot) const {
     return places_ ? places_->part(slot) : core::origin_part{};
+}
+
+/// The floor of the budget is of all shards together; so is the share, by itself.
+core::budget_limits shard::extra_work_of(const origin_entry& origin) const {
+    const std::uint32_t count = std::max(part_of(origin.slot).count, 1U);
+    return {config_.budget.share, config_.budget.floor_per_second / count};
 }
 
 /// Where this shard has given its part of a slot up: the one that was there first, and stays.

@@ -226,6 +226,26 @@ TEST(ShardPlacementTest, LimitOnHandshakesIsTheWholeClients) {
     EXPECT_EQ(t.subject.warm(origin_of(t.origin.url("")), 80), 80U) << "none waits for ever";
 }
 
+TEST(ShardPlacementTest, FloorOfTheBudgetIsSharedOut) {
+    config values;
+    values.retry.max_attempts = 2;
+    values.retry.min_backoff = 0ms;
+    values.retry.statuses = {503};
+    values.budget = {.share = 0.0, .floor_per_second = 0.5};  // one in two seconds
+    two_threads t(values);
+    t.origin.on("/bad", [](const testing::request_view& /*seen*/, testing::responder reply) {
+        testing::reply whole;
+        whole.status = 503;
+        reply.answer(std::move(whole));
+    });
+    t.spread();
+    for (int i = 0; i < 4; ++i) {
+        const response got = t.subject.send(get(t.origin.url("/bad")));
+        EXPECT_EQ(got.status, 503U);
+        EXPECT_EQ(got.attempts, 1U) << "half of one is none";
+    }
+}
+
 TEST(ShardPlacementTest, OneThreadHasNoPlacement) {
     testing::origin origin(plaintext());
     client subject(one_thread());
