@@ -88,6 +88,7 @@ std::uint32_t slot_for_call(const client_state& state, const call& what) {
     const std::size_t place = std::hash<std::string_view>{}(where.host) + where.port;
     known_slot& known = all[place % all.size()];
     if (known.client != state.number() || known.where != where) {
+        known.client = 0;  // as long as it may be half done
         known.slot = slot_of(make_pool_key(where, what.what, state.values()));
         known.where = where;
         known.client = state.number();
@@ -196,6 +197,7 @@ void start_open(const std::shared_ptr<client_state>& state, request&& what, open
 
 void start_reserve(const std::shared_ptr<client_state>& state, request like,
                    reserve_handler handler) {
+    state->require_own_process();
     call next;
     next.what.url = std::move(like.url);
     next.what.tls = std::move(like.tls);

@@ -91,10 +91,11 @@ std::size_t most_takers(const config& values) {
     const core::admission_rules gate{values.breaker, values.rate_limit, values.concurrency,
                                      values.pool.max_waiters};
     if (gate.any()) return 1;
-    std::uint32_t most = values.pool.max_connections_per_origin / least_connections;
-    if (values.protocol != protocol_policy::http1_only) {
-        most = std::min(most, values.http2.max_connections / least_multiplexed);
-    }
+    std::uint32_t most = std::min(values.pool.max_connections_per_origin / least_connections,
+                                  values.http2.max_connections / least_multiplexed);
+    // A thread that may keep none would make a handshake for each call.
+    const std::uint32_t most_idle = values.pool.max_idle_per_origin.value_or(0);
+    if (most_idle != 0) most = std::min(most, most_idle);
     return std::max(most, 1U);
 }
 

@@ -33,14 +33,19 @@ public:
     void count_call(std::uint32_t slot) { ++calls_[slot]; }
 
     // Orders, at most one of each slot.
-    void add_order(const placement_order& order) {
+    /// One that another has overtaken is not added: false.
+    bool add_order(const placement_order& order) {
+        std::uint32_t& last = numbers_[order.slot];
+        if (static_cast<std::int32_t>(order.number - last) < 0) return false;
+        last = order.number;
         const auto end = orders_.begin() + static_cast<std::ptrdiff_t>(count_);
         const auto same = std::find_if(orders_.begin(), end, [&](const placement_order& known) {
             return known.slot == order.slot;
         });
-        if (same == orders_.end()) return;  // more than can be under way
+        if (same == orders_.end()) return false;  // more than can be under way
         *same = order;
         if (same == end) ++count_;
+        return true;
     }
     [[nodiscard]] std::span<const placement_order> orders() const {
         return std::span(orders_).first(count_);
@@ -87,6 +92,7 @@ private:
 
     std::array<part_of_slot, origin_table::slots> parts_{};
     std::array<std::uint32_t, origin_table::slots> calls_{};
+    std::array<std::uint32_t, origin_table::slots> numbers_{};  // of the last orders
     std::array<placement_order, placement::most_changes> orders_{};
     std::size_t count_ = 0;
     base::time_point measured_at_{};

@@ -22,6 +22,11 @@ constexpr double even = 0.1;
 constexpr auto fresh_for = 3 * placement::look_every;
 // What the last change did shows in the second report after it.
 constexpr auto settle_time = 2 * placement::look_every;
+// Long exchanges may keep a thread from making room. It gets back what it gave up after this, for
+// others wait meanwhile for what it may not open, and is not asked again for some time.
+constexpr std::chrono::seconds room_time{1};
+constexpr std::chrono::seconds room_pause{30};
+
 // It was quiet for so long before a thread goes: to come back costs handshakes.
 constexpr std::chrono::seconds quiet_time{5};
 
@@ -42,6 +47,7 @@ placement::placement(std::size_t shards, std::size_t useful, std::size_t most_ta
 takers placement::place(std::size_t slot, base::time_point now) {
     const std::lock_guard lock(mutex_);
     if (const takers known = table_.load(slot); !known.empty()) return known;
+    now_ = std::max(now_, now);
     const std::size_t most_slots = (origin_table::slots + useful_ - 1) / useful_;
     std::size_t best = useful_;
     const auto is_better = [&](std::size_t index) {
@@ -65,6 +71,15 @@ takers placement::place(std::size_t slot, base::time_point now) {
 void placement::set_most_takers(std::size_t most) {
     const std::lock_guard lock(mutex_);
     most_takers_ = std::clamp<std::size_t>(most, 1, takers::most);
+    // No calls for those that are too many, from now on; they go one by one.
+    for (std::size_t i = 0; spread_ != 0 && i < slots_.size(); ++i) {
+        if (table_.load(i).count() > most_takers_) publish(i, table_.load(i));
+    }
+}
+
+void placement::publish(std::size_t slot, takers all) {
+    while (all.count() > most_takers_) all = all.without_last();
+    table_.store(slot, all);
 }
 
 double placement::report(std::size_t index, base::time_point now, double load,
@@ -72,6 +87,8 @@ double placement::report(std::size_t index, base::time_point now, double load,
     double result = 0;
     {
         const std::lock_guard lock(mutex_);
+        now_ = std::max(now_, now);
+        give_up_late(now_);
         shard_state& here = shards_[index];
         here.load = load;
         here.reported_at = now;
@@ -90,6 +107,17 @@ double placement::report(std::size_t index, base::time_point now, double load,
     return result;
 }
 
+void placement::give_up_late(base::time_point now) {
+    for (std::size_t i = 0; i < changes_; ++i) {
+        slot_state& slot = slots_[changing_[i]];
+        if (slot.now != change::making_room || now - slot.began < room_time) continue;
+        slot.all = slot.all.without_last();
+        slot.spread_after = now + room_pause;
+        if (slot.all.count() == 1) --spread_;
+        begin(changing_[i], change::growing, 0, slot.all.count());
+    }
+}
+
 double placement::load_of(std::size_t index, base::time_point now) const {
     const shard_state& shard = shards_[index];
     return now - shard.reported_at > fresh_for ? 0 : shard.load;
@@ -106,7 +134,7 @@ std::size_t placement::helper_for(const slot_state& slot, std::size_t index,
     }
     std::size_t best = index;
     for (std::size_t i = 0; i < useful_; ++i) {
-        if (!may_spread(slot, i) || load_of(i, now) >= cool) continue;
+        if (!may_spread(slot, i) || load_of(i, now) >= cool || now < slot.spread_after) continue;
         if (best == index || load_of(i, now) < load_of(best, now)) best = i;
     }
     return best;
@@ -129,6 +157,7 @@ void placement::note_spread(std::size_t index, base::time_point now, double load
 void placement::note_quiet(std::size_t at, base::time_point now) {
     slot_state& slot = slots_[at];
     if (slot.now != change::none) return;
+    if (table_.load(at) != slot.all) publish(at, slot.all);  // there may be more of them again
     const std::size_t others = slot.all.count() - 1;
     double busiest = 0;
     for (std::size_t i = 0; i < others; ++i) {
@@ -141,7 +170,9 @@ void placement::note_quiet(std::size_t at, base::time_point now) {
     } else if (slot.quiet_since == base::never) {
         slot.quiet_since = now;
     }
-    const bool is_due = is_quiet && now - slot.quiet_since >= quiet_time;
+    // One after the other: what all of them do together may be too much for those that stay.
+    const bool is_due = is_quiet && now - slot.quiet_since >= quiet_time && changes_ == 0 &&
+                        now - changed_at_ >= settle_time;
     if (is_due || slot.all.count() > most_takers_) (void)begin_gather(at);
 }
 
@@ -204,7 +235,7 @@ bool placement::begin_gather(std::size_t at) {
     const std::size_t members = slot.all.count();
     if (slot.now != change::none || members < 2 || changes_ == most_changes) return false;
     changing_[changes_++] = static_cast<std::uint16_t>(at);
-    table_.store(at, slot.all.without_last());
+    publish(at, slot.all.without_last());
     begin(at, change::leaving, members - 1, members);
     return true;
 }
@@ -232,6 +263,7 @@ void placement::begin(std::size_t at, change what, std::size_t from, std::size_t
     slot_state& slot = slots_[at];
     slot.now = what;
     slot.number = ++numbers_;
+    slot.began = now_;
     slot.waits_for = static_cast<std::uint8_t>((1U << to) - (1U << from));
     slot.untold = slot.waits_for;
 }
@@ -264,7 +296,7 @@ void placement::end(std::size_t at, base::time_point now) {
     }
     if (slot.now == change::joining) {
         slot.quiet_since = base::never;
-        table_.store(at, slot.all);
+        publish(at, slot.all);
     }
     slot.now = change::none;
     changed_at_ = now;

@@ -83,11 +83,13 @@ private:
     struct slot_state {
         takers all;  ///< That have a part, or are about to.
         change now = change::none;
-        std::uint8_t waits_for = 0;      ///< A bit for each of them that has not answered.
-        std::uint8_t untold = 0;         ///< Of these, that could not be told.
-        std::uint32_t number = 0;        ///< Of the orders.
-        double last_load = 0;            ///< Of the last one, by this slot.
-        base::time_point quiet_since{};  ///< One thread fewer could do it; never: it could not.
+        std::uint8_t waits_for = 0;       ///< A bit for each of them that has not answered.
+        std::uint8_t untold = 0;          ///< Of these, that could not be told.
+        std::uint32_t number = 0;         ///< Of the orders.
+        double last_load = 0;             ///< Of the last one, by this slot.
+        base::time_point quiet_since{};   ///< One thread fewer could do it; never: it could not.
+        base::time_point began{};         ///< The change that is under way.
+        base::time_point spread_after{};  ///< Not again before: there was no room last time.
     };
     struct shard_state {
         double load = 0;
@@ -106,6 +108,8 @@ private:
     void note_spread(std::size_t index, base::time_point now, double load,
                      std::span<const std::uint32_t> calls, std::uint64_t sum);
     void note_quiet(std::size_t slot, base::time_point now);
+    void give_up_late(base::time_point now);
+    void publish(std::size_t slot, takers all);
     void relieve(std::size_t index, base::time_point now, std::span<const std::uint32_t> calls,
                  std::uint64_t sum);
     [[nodiscard]] double passing(std::size_t index, base::time_point now,
@@ -131,6 +135,7 @@ private:
     std::size_t spread_ = 0;                              // slots with several shards
     std::uint32_t numbers_ = 0;
     base::time_point changed_at_{};  // last
+    base::time_point now_{};         // of the last report
 };
 
 }  // namespace hearth::detail

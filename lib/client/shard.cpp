@@ -125,7 +125,6 @@ void shard::begin_turn() {
 void shard::finish_turn() {
     if (is_starved_) return;
     if (places_) {
-        if (now_ >= places_->orders_at) follow_orders();
         if (places_->is_due(now_)) report_load();
     }
     for (;;) {
@@ -143,6 +142,11 @@ void shard::finish_turn() {
         }
         if (end_lost()) worked = true;
         if (serve_held()) worked = true;
+        // Last: what core closes is closed by then, and counts for nobody else any more.
+        if (!worked && places_ && now_ >= places_->orders_at) {
+            follow_orders();
+            worked = true;
+        }
         if (!worked) break;
     }
     if (closed_) return;

@@ -225,6 +225,7 @@ private:
     void set_part(std::uint32_t slot, const core::origin_part& part);
     [[nodiscard]] bool has_done(const placement_order& order);
     void follow_orders();
+    void follow_orders_soon() noexcept;
     void report_load();
     // Other values (shard_update.cpp).
     [[nodiscard]] core::pool_settings core_settings() const;

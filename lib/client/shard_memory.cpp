@@ -52,8 +52,18 @@ void shard::start_over() noexcept {
     tell_drained();  // there is nothing left
     if (!closed_) {
         recover();
+        follow_orders_soon();
     } else if (timer_) {
         timer_->cancel();
+    }
+}
+
+/// Others wait for the answers.
+void shard::follow_orders_soon() noexcept {
+    if (!timer_ || !places_ || places_->orders().empty()) return;
+    try {
+        timer_->arm(places_->orders_at);
+    } catch (const std::bad_alloc&) {  // with the next turn, then
     }
 }
 

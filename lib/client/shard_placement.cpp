@@ -57,13 +57,15 @@ void shard::set_part(std::uint32_t slot, const core::origin_part& part) {
 }
 
 void shard::take_order(const placement_order& order) {
-    if (!places_) return;
+    if (!places_ || !places_->add_order(order)) return;
     if (closed_ || is_starved_) {  // it has nothing
         places_->set_part(order.slot, order.part);
+        for (std::size_t i = 0; i < places_->orders().size(); ++i) {
+            if (places_->orders()[i].slot == order.slot) places_->remove_order(i);
+        }
         settings_.placement->done(settings_.index, order, now_);
         return;
     }
-    places_->add_order(order);
     places_->orders_at = now_;
     if (!order.part.is_none()) set_part(order.slot, order.part);
 }

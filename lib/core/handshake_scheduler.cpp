@@ -133,6 +133,7 @@ handshake_scheduler::entry* handshake_scheduler::find(connection_id connection) 
 void handshake_scheduler::enqueue(connection_id connection, entry& e, handshake_need need) {
     e.need = need;
     e.at = place::queued;
+    if (need == handshake_need::hello) is_refused_ = false;  // asks again, were it told or not
     queue_of(need).set(e.handle, is_ordered_ ? e.age : enqueued_++, connection);
 }
 

@@ -71,6 +71,13 @@ void implementation::set_part(time_point now, origin_id name, const origin_part&
     if (origin != nullptr && origin->settings.part != part) {
         origin->settings.part = part;
         limits_.set_limit(name.index, most_connections(*origin));
+        // More than that would never come.
+        const std::uint32_t most = limits_.limit(name.index);
+        for (std::uint32_t i = origin->warm_ups.front(); i != no_index;
+             i = warm_ups_.at(i).links.next) {
+            warm_ups_.at(i).count = std::min(warm_ups_.at(i).count, most);
+        }
+        origin->warm_target = std::min(origin->warm_target, most);
         touch(*origin);
         excessive_.push_back(name.index);
         watch_excess();

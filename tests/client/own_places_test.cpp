@@ -34,6 +34,15 @@ TEST(OwnPlacesTest, LaterOrderOfASlotReplacesTheOneBefore) {
     EXPECT_EQ(places->orders()[0].number, 2U);
 }
 
+TEST(OwnPlacesTest, OrderThatWasOvertakenIsNotAdded) {
+    const auto places = std::make_unique<own_places>();
+    EXPECT_TRUE(places->add_order({.slot = 1, .number = 3, .part = {0, 2}}));
+    EXPECT_FALSE(places->add_order({.slot = 1, .number = 2, .part = {0, 0}}));
+    EXPECT_TRUE(places->add_order({.slot = 2, .number = 2, .part = {0, 0}}));
+    ASSERT_EQ(places->orders().size(), 2U);
+    EXPECT_EQ(places->orders()[0].number, 3U);
+}
+
 TEST(OwnPlacesTest, AsManyOrdersAsMayBeUnderWayFit) {
     const auto places = std::make_unique<own_places>();
     for (std::uint32_t i = 0; i < placement::most_changes; ++i)

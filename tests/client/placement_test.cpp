@@ -272,7 +272,32 @@ TEST(PlacementTest, BusyWithOtherOriginsIsNoReasonToStay) {
     EXPECT_EQ(p.at(1).count(), 1U);
 }
 
-TEST(PlacementTest, LowerMostTakesThreadsAwayOneByOne) {
+TEST(PlacementTest, OriginsComeBackOneByOneWhileThereIsRoom) {
+    placed p(2);
+    for (std::size_t slot = 0; slot < 10; ++slot) {
+        p.place(slot);
+        ASSERT_TRUE(p.subject.spread(slot, 1));
+        p.obey();
+        p.calls_of[0][slot] = 100;
+        p.calls_of[1][slot] = 100;
+    }
+    const auto spread = [&] {
+        double count = 0;
+        for (std::size_t slot = 0; slot < 10; ++slot) count += p.at(slot).count() == 2 ? 1 : 0;
+        return count;
+    };
+    // What one thread does less the other does more.
+    for (int i = 0; i < 200; ++i) {
+        for (std::size_t slot = 0; slot < 10; ++slot) {
+            p.calls_of[1][slot] = p.at(slot).count() == 2 ? 100 : 0;
+        }
+        p.report({{0, 0.9 - 0.045 * spread()}, {1, 0.045 * spread()}});
+    }
+    EXPECT_GT(spread(), 5) << "the first thread was not given more than it has time for";
+    EXPECT_LT(spread(), 9);
+}
+
+TEST(PlacementTest, LowerMostTakesCallsAtOnceAndThreadsOneByOne) {
     placed p(3);
     p.place(1);
     ASSERT_TRUE(p.subject.spread(1, 1));
@@ -280,12 +305,49 @@ TEST(PlacementTest, LowerMostTakesThreadsAwayOneByOne) {
     ASSERT_TRUE(p.subject.spread(1, 2));
     p.obey();
     p.subject.set_most_takers(1);
+    EXPECT_EQ(p.at(1), takers{}.with(0));
     p.calls_of[0] = {{1, 10}};
     p.report({{0, 0.95}, {1, 0.95}});
-    EXPECT_EQ(p.at(1).count(), 2U);
+    EXPECT_TRUE((p.parts[{2, 1}].is_none()));
+    EXPECT_EQ((p.parts[{0, 1}]), (core::origin_part{0, 2}));
     p.report({{0, 0.95}, {1, 0.95}});
-    EXPECT_EQ(p.at(1).count(), 1U);
+    EXPECT_EQ((p.parts[{0, 1}]), core::origin_part{});
+    EXPECT_EQ(p.at(1), takers{}.with(0));
     EXPECT_FALSE(p.subject.spread(1, 2));
+}
+
+TEST(PlacementTest, ThreadsHaveCallsAgainWhereTheMostIsRaisedInTime) {
+    placed p(3);
+    p.place(1);
+    ASSERT_TRUE(p.subject.spread(1, 1));
+    p.obey();
+    p.subject.set_most_takers(1);
+    p.subject.set_most_takers(4);
+    p.report({{0, 0.95}, {1, 0.95}});
+    EXPECT_EQ(p.at(1), takers{}.with(0).with(1));
+}
+
+TEST(PlacementTest, ThreadThatCannotMakeRoomGetsItsPartBack) {
+    placed p(2);
+    p.place(1);
+    p.calls_of[0] = {{1, 1000}};
+    p.is_obedient = false;
+    p.report(2, {{0, 0.95}});
+    ASSERT_EQ(p.orders.size(), 1U);
+    const auto never_done = p.orders.front();
+    p.orders.clear();
+    p.report(9, {{0, 0.95}});
+    EXPECT_TRUE(p.orders.empty());
+    p.report(2, {{0, 0.95}});
+    ASSERT_EQ(p.orders.size(), 1U) << "it carries long exchanges; new ones must not wait for them";
+    EXPECT_EQ(p.orders.front().second.part, core::origin_part{});
+    p.subject.done(never_done.first, never_done.second, p.now);
+    EXPECT_EQ(p.at(1).count(), 1U) << "too late";
+    p.is_obedient = true;
+    p.report(250, {{0, 0.95}});
+    EXPECT_EQ(p.at(1).count(), 1U) << "nor is it asked again at once";
+    p.report(60, {{0, 0.95}});
+    EXPECT_EQ(p.at(1).count(), 2U);
 }
 
 TEST(PlacementTest, BusierThreadPassesOnHalfOfWhatItHasMore) {

@@ -192,6 +192,23 @@ TEST(PoolUpdateTest, WithoutAPartNothingIsLeftAndNothingOpens) {
     EXPECT_TRUE(b.h.pool.is_within_part(b.origin));
 }
 
+TEST(PoolUpdateTest, WarmUpDoesNotWaitForWhatASmallerPartForbids) {
+    pool_harness h(calm_settings(), 40);
+    const origin_id origin = h.add_origin();
+    h.pool.warm(h.now, origin, 20, 7, h.now + 10s);
+    h.drain_actions();
+    h.pool.set_part(h.now, origin, {.index = 0, .count = 2});
+    h.drain_actions();
+    std::size_t finished = 0;
+    for (auto dials = h.all(kind::dial); finished < dials.size(); dials = h.all(kind::dial)) {
+        if (h.count(kind::warmed) != 0) break;
+        h.finish_dial(dials[finished++].connection);
+    }
+    ASSERT_EQ(h.count(kind::warmed), 1U);
+    EXPECT_EQ(h.last(kind::warmed).failure, wait_failure::none);
+    EXPECT_EQ(h.last(kind::warmed).count, 10U);
+}
+
 TEST(PoolUpdateTest, DialBeyondASmallerPartCountsUntilItIsGone) {
     pool_harness h(calm_settings(), 40);
     const origin_id origin = h.add_origin();
