@@ -232,9 +232,8 @@ void warm_several(const std::vector<shard*>& owners, const origin& where, std::u
             if (!all->error) all->error = error;
             all->ready += ready;
             if (--all->left != 0) return;
-            owner->submit_late([owner, all] {
-                owner->tell(std::move(all->handler), std::move(all->error), std::move(all->ready));
-            });
+            owner->submit_late(
+                [owner, all] { owner->tell(std::move(all->handler), all->error, all->ready); });
         };
         shard& owner = *owners[i];
         owner.submit([&owner, where, share = part.of(count),
