@@ -45,14 +45,16 @@ struct call {
     base::time_point not_before{};      ///< The pause before it.
     bool is_let_in = false;             ///< Core has been asked and does not refuse it at once.
     std::uint32_t slot = 0;             ///< Of its origin, in the table of origins.
+    bool was_sent_on = false;           ///< By a shard that had no connection for it.
 };
 
-/// How a caller reaches a call that may be cancelled before it has an exchange_id.
+/// How a caller reaches a call that may be cancelled before it has an exchange_id. All but `owner`
+/// is touched on that shard only.
 struct cancel_handle {
     std::shared_ptr<shard> owner;
-    exchange_id exchange;             // shard only
-    bool cancelled = false;           // shard only: cancelled before it began
-    std::shared_ptr<shard> moved_to;  // shard only: it went on there
+    exchange_id exchange;
+    bool cancelled = false;               // before it began
+    std::shared_ptr<cancel_handle> next;  // it went on to another shard, with that one
 };
 
 /// Where a response body is written to.

@@ -1,7 +1,8 @@
 // origin_table: which shards take the calls of an origin.
 //
 // Keys of origins are hashed to slots; a slot names the shards that take the calls of its keys, in
-// one word, so that a call costs one load and no lock. Written by `placement` only.
+// one word, so that a call costs one load and no lock. Written by `placement` only. Beside it is
+// which of these shards are full: a hint, written by themselves.
 #pragma once
 
 #include <array>
@@ -66,8 +67,22 @@ public:
         words_[slot].store(what.word(), std::memory_order_release);
     }
 
+    /// The shard at this place among those of the slot has no connection for another call.
+    [[nodiscard]] bool is_full(std::size_t slot, std::size_t place) const {
+        return (full_[slot].load(std::memory_order_relaxed) >> place & 1U) != 0;
+    }
+    void set_full(std::size_t slot, std::size_t place, bool is_full) {
+        const auto bit = static_cast<std::uint8_t>(1U << place);
+        if (is_full) {
+            full_[slot].fetch_or(bit, std::memory_order_relaxed);
+        } else {
+            full_[slot].fetch_and(static_cast<std::uint8_t>(~bit), std::memory_order_relaxed);
+        }
+    }
+
 private:
     std::array<std::atomic<std::uint64_t>, slots> words_{};
+    std::array<std::atomic<std::uint8_t>, slots> full_{};  // a bit for each place
 };
 
 }  // namespace hearth::detail

@@ -14,6 +14,7 @@
 
 #include "base/time.hpp"
 #include "client/placement.hpp"
+#include "core/action.hpp"
 #include "core/origin_part.hpp"
 
 namespace hearth::detail {
@@ -31,6 +32,29 @@ public:
     [[nodiscard]] bool has_none(std::uint32_t slot) const { return parts_[slot].count == 0; }
 
     void count_call(std::uint32_t slot) { ++calls_[slot]; }
+
+    // Parts without a connection for another call; at most so many are known to be.
+    static constexpr std::size_t most_full = 16;
+    struct full_part {
+        std::uint32_t slot = 0;
+        origin_id origin;  // of the slot's, the one that has none
+    };
+    [[nodiscard]] std::span<const full_part> full() const {
+        return std::span(full_).first(full_count_);
+    }
+    /// False: it is known, or there are too many.
+    bool add_full(const full_part& part) {
+        if (full_count_ == most_full || find_full(part.slot) != full_count_) return false;
+        full_[full_count_++] = part;
+        return true;
+    }
+    /// False: it is not known to be.
+    bool remove_full(std::uint32_t slot) {
+        const std::size_t place = find_full(slot);
+        if (place == full_count_) return false;
+        full_[place] = full_[--full_count_];
+        return true;
+    }
 
     // Orders, at most one of each slot.
     /// One that another has overtaken is not added: false.
@@ -53,6 +77,7 @@ public:
     void remove_order(std::size_t place) { orders_[place] = orders_[--count_]; }
     /// When the orders are looked at next.
     base::time_point orders_at = base::never;
+    base::duration order_interval{};  ///< To the look after that.
 
     // Load.
     /// The next report is due.
@@ -85,6 +110,12 @@ public:
     }
 
 private:
+    [[nodiscard]] std::size_t find_full(std::uint32_t slot) const {
+        std::size_t place = 0;
+        while (place < full_count_ && full_[place].slot != slot) ++place;
+        return place;
+    }
+
     struct part_of_slot {
         std::uint8_t index = 0;
         std::uint8_t count = 1;
@@ -95,6 +126,8 @@ private:
     std::array<std::uint32_t, origin_table::slots> numbers_{};  // of the last orders
     std::array<placement_order, placement::most_changes> orders_{};
     std::size_t count_ = 0;
+    std::array<full_part, most_full> full_{};
+    std::size_t full_count_ = 0;
     base::time_point measured_at_{};
     std::chrono::nanoseconds cpu_{};
     base::time_point report_at_{};

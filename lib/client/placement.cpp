@@ -30,6 +30,11 @@ constexpr std::chrono::seconds room_pause{30};
 // It was quiet for so long before a thread goes: to come back costs handshakes.
 constexpr std::chrono::seconds quiet_time{5};
 
+// Long exchanges may also keep a thread from leaving. Other changes go on beside it, and so many
+// places are for these.
+constexpr std::chrono::seconds leave_time{1};
+constexpr std::size_t most_long_leaves = placement::most_changes / 2;
+
 // Of a thread's calls, that one report has others take, and of how many slots.
 constexpr double enough = 0.4;
 constexpr int most_spread_at_once = 8;
@@ -171,9 +176,20 @@ void placement::note_quiet(std::size_t at, base::time_point now) {
         slot.quiet_since = now;
     }
     // One after the other: what all of them do together may be too much for those that stay.
-    const bool is_due = is_quiet && now - slot.quiet_since >= quiet_time && changes_ == 0 &&
+    const bool is_due = is_quiet && now - slot.quiet_since >= quiet_time && may_gather(now) &&
                         now - changed_at_ >= settle_time;
-    if (is_due || slot.all.count() > most_takers_) (void)begin_gather(at);
+    const bool is_too_many = slot.all.count() > most_takers_ && changes_ < most_long_leaves;
+    if (is_due || is_too_many) (void)begin_gather(at);
+}
+
+// No other change is under way that will show in the loads.
+bool placement::may_gather(base::time_point now) const {
+    if (changes_ >= most_long_leaves) return false;
+    for (std::size_t i = 0; i < changes_; ++i) {
+        const slot_state& slot = slots_[changing_[i]];
+        if (slot.now != change::leaving || now - slot.began < leave_time) return false;
+    }
+    return true;
 }
 
 // The slots that shard `index` has most calls of get another one, until about half of what it does

@@ -56,6 +56,10 @@ public:
     [[nodiscard]] std::size_t useful() const { return useful_; }
     /// The shards of a slot, which get their first one if they have none.
     [[nodiscard]] takers place(std::size_t slot, base::time_point now);
+    /// Of the shard at this place among those of a slot. Without the lock.
+    void set_full(std::size_t slot, std::size_t place, bool is_full) {
+        table_.set_full(slot, place, is_full);
+    }
     /// At most so many threads for one origin from now on.
     void set_most_takers(std::size_t most);
 
@@ -108,6 +112,7 @@ private:
     void note_spread(std::size_t index, base::time_point now, double load,
                      std::span<const std::uint32_t> calls, std::uint64_t sum);
     void note_quiet(std::size_t slot, base::time_point now);
+    [[nodiscard]] bool may_gather(base::time_point now) const;
     void give_up_late(base::time_point now);
     void publish(std::size_t slot, takers all);
     void relieve(std::size_t index, base::time_point now, std::span<const std::uint32_t> calls,

@@ -145,9 +145,9 @@ void shard::refuse_starved(call& from) noexcept {
 }
 
 void shard::cancel(const std::shared_ptr<cancel_handle>& handle, bool only_unsent) {
-    if (handle->moved_to && handle->moved_to.get() != this) {
-        handle->moved_to->submit_late(
-            [handle, only_unsent] { handle->moved_to->cancel(handle, only_unsent); });
+    if (const std::shared_ptr<cancel_handle>& next = handle->next) {
+        next->owner->submit_late(
+            [next = next, only_unsent] { next->owner->cancel(next, only_unsent); });
         return;
     }
     live_exchange* x = exchanges_.find(handle->exchange);

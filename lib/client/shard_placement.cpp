@@ -2,6 +2,7 @@
 // given its part up, and the load that decides it (placement.hpp).
 #include <algorithm>
 #include <memory>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -13,8 +14,9 @@ namespace hearth::detail {
 
 namespace {
 
-// Between two looks at whether an order has been carried out.
+// Between two looks at whether an order has been carried out: at first, and when it takes long.
 constexpr std::chrono::milliseconds order_interval{10};
+constexpr std::chrono::milliseconds long_order_interval{320};
 
 }  // namespace
 
@@ -35,22 +37,72 @@ std::shared_ptr<shard> shard::owner_elsewhere(std::uint32_t slot) const {
     return all.empty() ? nullptr : (*settings_.peers)[all.first()].lock();
 }
 
-/// Sends a call on that was on its way when this shard gave its part up. A cancellation takes the
-/// same way, and so comes after it.
+/// Where a call is to go on that came here: this shard has no part of its origin, or has none of
+/// its part left while others have some. Null: it stays.
+std::shared_ptr<shard> shard::better_place(const call& from) {
+    const core::origin_part part = places_->part(from.slot);
+    if (part.count == 1) return nullptr;
+    if (part.is_none()) return owner_elsewhere(from.slot);
+    if (closed_ || draining_ || is_starved_) return nullptr;
+    const origin_id origin = origin_of(from.what, *from.where);
+    if (!core_.is_full(origin)) return nullptr;
+    if (places_->add_full({from.slot, origin})) {
+        settings_.placement->set_full(from.slot, part.index, true);
+    }
+    if (from.was_sent_on) return nullptr;  // it is not to wander
+    const origin_table& table = settings_.placement->table();
+    const takers all = table.load(from.slot);
+    for (std::size_t i = 1; i <= all.count(); ++i) {
+        const std::size_t place = (part.index + i) % all.count();
+        const std::size_t index = all[place];
+        if (index == settings_.index || table.is_full(from.slot, place)) continue;
+        return (*settings_.peers)[index].lock();
+    }
+    return nullptr;
+}
+
+/// Sends a call on to a better place. A cancellation takes the same way, and so comes after it.
 bool shard::send_elsewhere(call& from, const std::shared_ptr<cancel_handle>& handle) {
-    std::shared_ptr<shard> owner = owner_elsewhere(from.slot);
-    if (!owner) return false;
-    auto boxed = std::make_unique<call>(std::move(from));
-    if (handle) handle->moved_to = owner;
-    shard& to = *owner;
-    to.submit_late([owner = std::move(owner), handle, boxed = std::move(boxed)] {
-        owner->begin(std::move(*boxed), handle);
-    });
+    const std::shared_ptr<shard> to = better_place(from);
+    if (!to) return false;
+    std::shared_ptr<cancel_handle> next;
+    if (handle) {
+        next = std::make_shared<cancel_handle>();
+        next->owner = to;
+        next->cancelled = handle->cancelled;
+    }
+    const auto boxed = std::make_shared<call>(std::move(from));
+    boxed->was_sent_on = true;
+    try {
+        to->submit_late([to, next, boxed] { to->begin(std::move(*boxed), next); });
+    } catch (const std::bad_alloc&) {
+        from = std::move(*boxed);  // to be refused here
+        throw;
+    }
+    if (handle) handle->next = std::move(next);
     return true;
 }
 
-void shard::set_part(std::uint32_t slot, const core::origin_part& part) {
+/// Where there is a connection for another call now, other shards may send theirs.
+void shard::look_at_full() {
+    for (std::size_t i = places_->full().size(); i-- != 0;) {
+        const auto [slot, origin] = places_->full()[i];
+        if (!core_.is_full(origin)) forget_full(slot);
+    }
+}
+
+void shard::forget_full(std::uint32_t slot) {
+    if (!places_->remove_full(slot)) return;
+    settings_.placement->set_full(slot, places_->part(slot).index, false);
+}
+
+void shard::keep_part(std::uint32_t slot, const core::origin_part& part) {
+    forget_full(slot);
     places_->set_part(slot, part);
+}
+
+void shard::set_part(std::uint32_t slot, const core::origin_part& part) {
+    keep_part(slot, part);
     for (const auto& [key, id] : origin_ids_) {
         if (origins_[id.index].slot == slot) core_.set_part(now_, id, part);
     }
@@ -59,7 +111,7 @@ void shard::set_part(std::uint32_t slot, const core::origin_part& part) {
 void shard::take_order(const placement_order& order) {
     if (!places_ || !places_->add_order(order)) return;
     if (closed_ || is_starved_) {  // it has nothing
-        places_->set_part(order.slot, order.part);
+        keep_part(order.slot, order.part);
         for (std::size_t i = 0; i < places_->orders().size(); ++i) {
             if (places_->orders()[i].slot == order.slot) places_->remove_order(i);
         }
@@ -67,6 +119,7 @@ void shard::take_order(const placement_order& order) {
         return;
     }
     places_->orders_at = now_;
+    places_->order_interval = order_interval;
     if (!order.part.is_none()) set_part(order.slot, order.part);
 }
 
@@ -85,6 +138,8 @@ bool shard::has_done(const placement_order& order) {
 }
 
 void shard::follow_orders() {
+    base::duration next = places_->order_interval * 2;
+    next = std::min<base::duration>(next, long_order_interval);
     for (std::size_t i = 0; i < places_->orders().size();) {
         const placement_order order = places_->orders()[i];
         if (!has_done(order)) {
@@ -92,9 +147,11 @@ void shard::follow_orders() {
             continue;
         }
         places_->remove_order(i);
+        next = order_interval;
         settings_.placement->done(settings_.index, order, now_);
     }
-    places_->orders_at = places_->orders().empty() ? base::never : now_ + order_interval;
+    places_->order_interval = next;
+    places_->orders_at = places_->orders().empty() ? base::never : now_ + next;
 }
 
 void shard::report_load() {

@@ -117,6 +117,8 @@ public:
     void set_part(time_point now, origin_id origin, const origin_part& part);
     /// No more connections than its part allows.
     [[nodiscard]] bool is_within_part(origin_id origin) const;
+    /// An exchange acquired now would wait for another one to end.
+    [[nodiscard]] bool is_full(origin_id origin) const;
     [[nodiscard]] origin_use use_of(origin_id origin) const;
     /// Forgets an origin that is not `in_use`; its id is dead.
     void forget_origin(time_point now, origin_id origin);

@@ -151,6 +151,7 @@ void pool_core::set_part(time_point now, origin_id origin, const origin_part& pa
 bool pool_core::is_within_part(origin_id origin) const {
     return implementation_->is_within_part(origin);
 }
+bool pool_core::is_full(origin_id origin) const { return implementation_->is_full(origin); }
 origin_use pool_core::use_of(origin_id origin) const { return implementation_->use_of(origin); }
 void pool_core::forget_origin(time_point now, origin_id origin) {
     implementation_->forget_origin(now, origin);

@@ -93,6 +93,16 @@ bool implementation::is_within_part(origin_id name) const {
            (!origin->is_multiplexed || pool.coming() + pool.ready() <= most_multiplexed(*origin));
 }
 
+bool implementation::is_full(origin_id name) const {
+    const origin_record* origin = origins_.find(name);
+    if (origin == nullptr || origin->pool.pick(false) != no_index) return false;
+    const std::uint64_t covered =
+        std::uint64_t{origin->pool.coming()} * origin->exchanges_per_connection;
+    if (origin->pool.waiters() < covered) return false;
+    const bool has_room = limits_.has_room(name.index) || room_to_make(*origin) != 0;
+    return !has_room || dials_for_streams(*origin) == 0;
+}
+
 // Longer times hold for connections made from now on: what this one's peer said of its patience is
 // in the time it has.
 void implementation::shorten_life(connection_record& connection, const pool_config& before) {

@@ -51,5 +51,18 @@ TEST(OriginTableTest, SlotsAreEmptyAtFirstAndKeepWhatTheyGet) {
     EXPECT_TRUE(table.load(8).empty());
 }
 
+TEST(OriginTableTest, FullIsSaidOfEachPlaceApart) {
+    origin_table table;
+    table.set_full(7, 0, true);
+    table.set_full(7, takers::most - 1, true);
+    EXPECT_TRUE(table.is_full(7, 0));
+    EXPECT_FALSE(table.is_full(7, 1));
+    EXPECT_TRUE(table.is_full(7, takers::most - 1));
+    EXPECT_FALSE(table.is_full(8, 0));
+    table.set_full(7, 0, false);
+    EXPECT_FALSE(table.is_full(7, 0));
+    EXPECT_TRUE(table.is_full(7, takers::most - 1));
+}
+
 }  // namespace
 }  // namespace hearth::detail

@@ -50,6 +50,20 @@ TEST(OwnPlacesTest, AsManyOrdersAsMayBeUnderWayFit) {
     EXPECT_EQ(places->orders().size(), placement::most_changes);
 }
 
+TEST(OwnPlacesTest, FullPartsAreKnownOnceAndNotTooMany) {
+    const auto places = std::make_unique<own_places>();
+    EXPECT_TRUE(places->add_full({7, {1, 1}}));
+    EXPECT_FALSE(places->add_full({7, {2, 1}})) << "that of the first is enough";
+    for (std::uint32_t slot = 8; places->full().size() < own_places::most_full; ++slot) {
+        EXPECT_TRUE(places->add_full({slot, {slot, 1}}));
+    }
+    EXPECT_FALSE(places->add_full({100, {100, 1}}));
+    EXPECT_TRUE(places->remove_full(7));
+    EXPECT_FALSE(places->remove_full(7));
+    EXPECT_FALSE(places->remove_full(100));
+    EXPECT_TRUE(places->add_full({100, {100, 1}}));
+}
+
 TEST(OwnPlacesTest, LoadIsCpuTimeAgainstTheClock) {
     const auto places = std::make_unique<own_places>();
     EXPECT_TRUE(places->is_due(start));

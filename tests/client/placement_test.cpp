@@ -297,6 +297,34 @@ TEST(PlacementTest, OriginsComeBackOneByOneWhileThereIsRoom) {
     EXPECT_LT(spread(), 9);
 }
 
+TEST(PlacementTest, ThreadThatCannotLeaveYetHoldsUpNoOtherOrigin) {
+    placed p(2);
+    constexpr std::size_t many = 12;
+    for (std::size_t slot = 0; slot < many; ++slot) {
+        p.place(slot);
+        ASSERT_TRUE(p.subject.spread(slot, 1));
+        p.obey();
+    }
+    const auto gone = [&] {
+        std::size_t count = 0;
+        for (std::size_t slot = 0; slot < many; ++slot) count += p.at(slot).count() == 1 ? 1 : 0;
+        return count;
+    };
+    p.is_obedient = false;  // as if it carried an exchange that goes on and on
+    p.calls_of[0] = {{1, 10}};
+    p.report(55, {{0, 0.1}, {1, 0.1}});
+    EXPECT_EQ(gone(), 1U);
+    p.report(15, {{0, 0.1}, {1, 0.1}});
+    EXPECT_EQ(gone(), 2U) << "a second later what the first did has shown";
+    p.report(200, {{0, 0.1}, {1, 0.1}});
+    EXPECT_EQ(gone(), placement::most_changes / 2) << "some places are for those that come";
+    p.place(many);
+    EXPECT_TRUE(p.subject.spread(many, 1));
+    p.is_obedient = true;
+    p.report(300, {{0, 0.1}, {1, 0.1}});
+    EXPECT_EQ(gone(), many);
+}
+
 TEST(PlacementTest, LowerMostTakesCallsAtOnceAndThreadsOneByOne) {
     placed p(3);
     p.place(1);

@@ -180,6 +180,77 @@ TEST(ShardPlacementTest, CancellationFollowsACallThatWentOn) {
     EXPECT_TRUE(eventually([&] { return t.subject.stats().in_flight == 0; }));
 }
 
+/// Calls that never end, made where the second thread's part is.
+struct late_calls {
+    explicit late_calls(two_threads& where) : t(where) {}
+    void begin(std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            handles.push_back(std::make_shared<detail::cancel_handle>());
+            handles.back()->owner = t.state().shards()[t.second()];
+            all.emplace_back();
+            t.begin_late("/stall", detail::make_handler<error_code, response>(all.back().handler()),
+                         handles.back());
+        }
+    }
+    void cancel() {
+        for (const auto& one : handles) {
+            one->owner->submit([one] { one->owner->cancel(one, false); });
+        }
+        for (const awaited_response& one : all) {
+            EXPECT_EQ(one.error(), boost::asio::error::operation_aborted);
+            EXPECT_EQ(one.count(), 1U);
+        }
+    }
+
+    two_threads& t;
+    std::vector<awaited_response> all;
+    std::vector<std::shared_ptr<detail::cancel_handle>> handles;
+};
+
+TEST(ShardPlacementTest, CallGoesOnToAThreadThatHasAConnectionForIt) {
+    two_threads t(some_connections(32));
+    t.spread();
+    late_calls calls(t);
+    calls.begin(32);
+    ASSERT_TRUE(eventually([&] { return t.told().active == 32; })) << "sixteen are its own part";
+    EXPECT_EQ(t.told().waiting, 0U);
+    EXPECT_EQ(t.origin.counters().connections_peak, 32U);
+    calls.cancel();
+    EXPECT_TRUE(eventually([&] { return t.subject.stats().in_flight == 0; }));
+    expect_consistent(t.subject.stats());
+}
+
+TEST(ShardPlacementTest, CallsStayWhereNoThreadHasAConnectionForThem) {
+    two_threads t(some_connections(32));
+    t.spread();
+    late_calls calls(t);
+    calls.begin(34);
+    ASSERT_TRUE(eventually([&] { return t.told().waiting == 2; }));
+    const detail::origin_table& table = t.placement().table();
+    EXPECT_TRUE(table.is_full(t.slot, 0));
+    EXPECT_TRUE(table.is_full(t.slot, 1));
+    calls.begin(3);
+    ASSERT_TRUE(eventually([&] { return t.told().waiting == 5; }));
+    calls.cancel();
+    EXPECT_TRUE(eventually([&] { return t.subject.stats().in_flight == 0; }));
+    EXPECT_FALSE(table.is_full(t.slot, 0)) << "there is one for the next";
+    EXPECT_FALSE(table.is_full(t.slot, 1));
+    expect_consistent(t.subject.stats());
+}
+
+TEST(ShardPlacementTest, ThreadThatLeavesIsNotSaidToBeFull) {
+    two_threads t(some_connections(32));
+    t.spread();
+    late_calls calls(t);
+    calls.begin(34);
+    const detail::origin_table& table = t.placement().table();
+    ASSERT_TRUE(eventually([&] { return table.is_full(t.slot, 1); }));
+    t.begin_gather();
+    calls.cancel();
+    ASSERT_TRUE(eventually([&] { return t.told().threads == 1; }));
+    EXPECT_FALSE(table.is_full(t.slot, 1));
+}
+
 TEST(ShardPlacementTest, WarmUpReachesAllThreadsOfAnOrigin) {
     two_threads t;
     t.spread();

@@ -180,6 +180,52 @@ TEST(PoolUpdateTest, SmallerPartEndsWhatIsBeyondItAndSaysWhen) {
     EXPECT_EQ(b.h.count(kind::dial), 30U) << "it may have twenty again";
 }
 
+TEST(PoolUpdateTest, PartIsFullWhereAnExchangeWouldWaitForAnother) {
+    busy b(15);
+    EXPECT_FALSE(b.h.pool.is_full(b.origin));
+    b.set_part({.index = 1, .count = 2});
+    EXPECT_TRUE(b.h.pool.is_full(b.origin)) << "no other connection may be made";
+    b.end_all();
+    EXPECT_FALSE(b.h.pool.is_full(b.origin)) << "one is idle";
+    for (int i = 0; i < 9; ++i) (void)b.h.acquire(b.origin);
+    EXPECT_FALSE(b.h.pool.is_full(b.origin));
+    const exchange_id last = b.h.acquire(b.origin);
+    EXPECT_TRUE(b.h.pool.is_full(b.origin));
+    b.h.cancel_assigned(b.h.last(kind::assign).connection, last);
+    EXPECT_EQ(b.stats().draining, 1U);
+    EXPECT_FALSE(b.h.pool.is_full(b.origin)) << "what drains gives way";
+}
+
+TEST(PoolUpdateTest, PartIsNotFullWhileADialCanServeOneMore) {
+    pool_harness h(calm_settings(), 40);
+    const origin_id origin = h.add_origin();
+    h.pool.warm(h.now, origin, 20, 7, h.now + 10s);
+    h.drain_actions();
+    EXPECT_EQ(h.stats(origin).dialing, 20U);
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_FALSE(h.pool.is_full(origin)) << i;
+        (void)h.acquire(origin);
+    }
+    EXPECT_TRUE(h.pool.is_full(origin));
+}
+
+TEST(PoolUpdateTest, PartOfStreamsIsFullWhenAllOfItsConnectionsAre) {
+    pool_settings settings = calm_settings();
+    settings.http2.max_connections = 4;
+    pool_harness h(settings, 40);
+    const origin_id origin =
+        h.add_origin({.tls = false, .may_multiplex = true, .part = {.index = 1, .count = 2}});
+    for (int i = 0; i < 4; ++i) {
+        EXPECT_FALSE(h.pool.is_full(origin)) << i;
+        (void)h.acquire(origin);
+        if (h.stats(origin).dialing == 0) continue;
+        h.finish_dial(h.last(kind::dial).connection, {.is_multiplexed = true, .max_streams = 2});
+    }
+    EXPECT_TRUE(h.pool.is_full(origin));
+    h.done(h.last(kind::assign).connection, h.last(kind::assign).exchange);
+    EXPECT_FALSE(h.pool.is_full(origin));
+}
+
 TEST(PoolUpdateTest, WithoutAPartNothingIsLeftAndNothingOpens) {
     pool_settings settings = calm_settings();
     settings.pool.min_ready = 4;

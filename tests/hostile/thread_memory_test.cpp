@@ -13,6 +13,9 @@
 #include <thread>
 #include <vector>
 
+#include "client/client_state.hpp"
+#include "client/shard_turn.hpp"
+#include "client/target.hpp"
 #include "hostile/thread_memory_fixture.hpp"
 
 namespace hearth::hostile {
@@ -332,6 +335,55 @@ TEST_P(HostileThreadMemoryTest, LimitOfSeveralThreads) {
         if (HasFailure()) return;
         enough = was_short ? 0 : enough + 1;
     }
+}
+
+/// A call that comes to a thread which has given its part of the origin up goes on to another one.
+TEST_P(HostileThreadMemoryTest, CallsThatGoOnToAnotherThread) {
+    config values = config_for(*origin_, names_.address());
+    values.io.threads = 2;
+    unsigned enough = 0;
+    std::uint64_t most = 0;
+    for (std::uint64_t at = 0; enough < 3; ++at) {
+        SCOPED_TRACE("request for memory number " + std::to_string(at));
+        client subject(values);
+        expect_answer(subject);
+        detail::client_state& state = detail::client_access::state(subject);
+        std::uint32_t slot = 0;
+        while (state.placement()->table().load(slot).empty()) ++slot;
+        const auto has = [&](std::size_t threads) {
+            return support::eventually(
+                [&] { return subject.stats().origins.at(0).threads == threads; });
+        };
+        ASSERT_TRUE(state.placement()->spread(slot, 1));
+        ASSERT_TRUE(support::eventually(
+            [&] { return state.placement()->table().load(slot).count() == 2; }));
+        ASSERT_TRUE(state.placement()->gather(slot));
+        ASSERT_TRUE(has(1));
+        const support::awaited_response done;
+        auto late = std::make_shared<detail::call>();
+        late->what = get();
+        late->where = *detail::share_target(late->what.url);
+        late->started = std::chrono::steady_clock::now();
+        late->send = detail::make_handler<error_code, response>(done.handler());
+        late->slot = slot;
+        const auto handle = std::make_shared<detail::cancel_handle>();
+        handle->owner = state.shards()[1];
+        handle->owner->submit([late, handle, at] {
+            watch_this_thread();
+            set_shortage(heap::objects, at);
+            handle->owner->begin(std::move(*late), handle);
+        });
+        expect_result(done);
+        EXPECT_EQ(done.count(), 1U);
+        const bool was_short = requests_made() > at;
+        end_shortage();
+        expect_answer(subject);
+        expect_sound(subject);
+        if (HasFailure()) return;
+        enough = was_short ? 0 : enough + 1;
+        most = at;
+    }
+    EXPECT_GT(most, 3U) << "nothing is asked for";
 }
 
 INSTANTIATE_TEST_SUITE_P(Wire, HostileLateReadMemoryTest, ::testing::Values(wire::http2), name_of);
