@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -41,6 +42,7 @@ public:
         free_ -= granted;
         shards_[shard].held += granted;
         shards_[shard].wanted += wanted - granted;
+        note_spare();
         lock.unlock();
         tell_all();
         return granted;
@@ -94,6 +96,7 @@ public:
         const std::uint32_t unused = std::min(missing, free_);
         free_ -= unused;
         missing -= unused;
+        note_spare();
         for (std::size_t i = 0; missing != 0; i = (i + 1) % shards_.size()) {  // one each in turn
             if (shards_[i].held <= shards_[i].owed) continue;
             ++shards_[i].owed;
@@ -102,6 +105,9 @@ public:
         }
         return calls;
     }
+
+    /// How many leases nobody has or waits for, as of a moment ago. Without the lock.
+    [[nodiscard]] std::uint32_t spare() const { return spare_.load(std::memory_order_relaxed); }
 
     /// How many leases the shards but `shard` wait for.
     [[nodiscard]] std::uint32_t wanted_by_others(std::size_t shard) {
@@ -140,7 +146,9 @@ private:
             }
         }
         next_ = (next_ + 1) % shards_.size();
+        note_spare();
     }
+    void note_spare() { spare_.store(free_, std::memory_order_relaxed); }
     [[nodiscard]] std::uint32_t others(const entry& here) const {
         std::uint32_t sum = 0;
         for (const entry& each : shards_) sum += each.wanted;
@@ -168,6 +176,7 @@ private:
     std::mutex mutex_;
     std::uint32_t limit_;
     std::uint32_t free_;  // limit + owed = free + held
+    std::atomic<std::uint32_t> spare_{free_};
     std::vector<entry> shards_;
     std::size_t next_ = 0;  // who is served first
     tell_function tell_;

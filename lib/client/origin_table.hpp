@@ -1,10 +1,11 @@
 // origin_table: which shards take the calls of an origin.
 //
 // Keys of origins are hashed to slots; a slot names the shards that take the calls of its keys, in
-// one word, so that a call costs one load and no lock. Written by `placement` only. Beside it is
-// which of these shards are full: a hint, written by themselves.
+// one word, so that a call costs one load and no lock. Written by `placement` only. There is also
+// how many calls of others each of these shards has a connection for: a hint, by themselves.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -67,22 +68,32 @@ public:
         words_[slot].store(what.word(), std::memory_order_release);
     }
 
-    /// The shard at this place among those of the slot has no connection for another call.
-    [[nodiscard]] bool is_full(std::size_t slot, std::size_t place) const {
-        return (full_[slot].load(std::memory_order_relaxed) >> place & 1U) != 0;
+    /// For how many calls the shard at this place among those of the slot has a connection.
+    [[nodiscard]] std::uint32_t free(std::size_t slot, std::size_t place) const {
+        return free_[slot][place].load(std::memory_order_relaxed);
     }
-    void set_full(std::size_t slot, std::size_t place, bool is_full) {
-        const auto bit = static_cast<std::uint8_t>(1U << place);
-        if (is_full) {
-            full_[slot].fetch_or(bit, std::memory_order_relaxed);
-        } else {
-            full_[slot].fetch_and(static_cast<std::uint8_t>(~bit), std::memory_order_relaxed);
+    void set_free(std::size_t slot, std::size_t place, std::uint32_t calls) {
+        constexpr std::uint32_t most = 255;
+        const auto value = static_cast<std::uint8_t>(std::min(calls, most));
+        std::atomic<std::uint8_t>& told = free_[slot][place];
+        if (told.load(std::memory_order_relaxed) != value) {
+            told.store(value, std::memory_order_relaxed);
         }
+    }
+    /// Takes one of them; false: there is none.
+    [[nodiscard]] bool claim(std::size_t slot, std::size_t place) {
+        std::atomic<std::uint8_t>& told = free_[slot][place];
+        std::uint8_t known = told.load(std::memory_order_relaxed);
+        while (known != 0) {
+            const auto less = static_cast<std::uint8_t>(known - 1);
+            if (told.compare_exchange_weak(known, less, std::memory_order_relaxed)) return true;
+        }
+        return false;
     }
 
 private:
     std::array<std::atomic<std::uint64_t>, slots> words_{};
-    std::array<std::atomic<std::uint8_t>, slots> full_{};  // a bit for each place
+    std::array<std::array<std::atomic<std::uint8_t>, takers::most>, slots> free_{};
 };
 
 }  // namespace hearth::detail

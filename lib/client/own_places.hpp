@@ -33,28 +33,23 @@ public:
 
     void count_call(std::uint32_t slot) { ++calls_[slot]; }
 
-    // Parts without a connection for another call; at most so many are known to be.
-    static constexpr std::size_t most_full = 16;
-    struct full_part {
+    // Parts that something has happened to in this turn; the others are told of so many.
+    static constexpr std::size_t most_touched = 16;
+    struct touched_part {
         std::uint32_t slot = 0;
-        origin_id origin;  // of the slot's, the one that has none
+        origin_id origin;  // of the slot's
     };
-    [[nodiscard]] std::span<const full_part> full() const {
-        return std::span(full_).first(full_count_);
+    void touch(const touched_part& part) {
+        if (parts_[part.slot].count < 2 || touched_count_ == most_touched) return;
+        for (const touched_part& known : touched()) {
+            if (known.slot == part.slot) return;
+        }
+        touched_[touched_count_++] = part;
     }
-    /// False: it is known, or there are too many.
-    bool add_full(const full_part& part) {
-        if (full_count_ == most_full || find_full(part.slot) != full_count_) return false;
-        full_[full_count_++] = part;
-        return true;
+    [[nodiscard]] std::span<const touched_part> touched() const {
+        return std::span(touched_).first(touched_count_);
     }
-    /// False: it is not known to be.
-    bool remove_full(std::uint32_t slot) {
-        const std::size_t place = find_full(slot);
-        if (place == full_count_) return false;
-        full_[place] = full_[--full_count_];
-        return true;
-    }
+    void forget_touched() { touched_count_ = 0; }
 
     // Orders, at most one of each slot.
     /// One that another has overtaken is not added: false.
@@ -110,12 +105,6 @@ public:
     }
 
 private:
-    [[nodiscard]] std::size_t find_full(std::uint32_t slot) const {
-        std::size_t place = 0;
-        while (place < full_count_ && full_[place].slot != slot) ++place;
-        return place;
-    }
-
     struct part_of_slot {
         std::uint8_t index = 0;
         std::uint8_t count = 1;
@@ -126,8 +115,8 @@ private:
     std::array<std::uint32_t, origin_table::slots> numbers_{};  // of the last orders
     std::array<placement_order, placement::most_changes> orders_{};
     std::size_t count_ = 0;
-    std::array<full_part, most_full> full_{};
-    std::size_t full_count_ = 0;
+    std::array<touched_part, most_touched> touched_{};
+    std::size_t touched_count_ = 0;
     base::time_point measured_at_{};
     std::chrono::nanoseconds cpu_{};
     base::time_point report_at_{};

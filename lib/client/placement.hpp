@@ -56,9 +56,12 @@ public:
     [[nodiscard]] std::size_t useful() const { return useful_; }
     /// The shards of a slot, which get their first one if they have none.
     [[nodiscard]] takers place(std::size_t slot, base::time_point now);
-    /// Of the shard at this place among those of a slot. Without the lock.
-    void set_full(std::size_t slot, std::size_t place, bool is_full) {
-        table_.set_full(slot, place, is_full);
+    // What the shard at this place among those of a slot has a connection for. Without the lock.
+    void set_free(std::size_t slot, std::size_t place, std::uint32_t calls) {
+        table_.set_free(slot, place, calls);
+    }
+    [[nodiscard]] bool claim(std::size_t slot, std::size_t place) {
+        return table_.claim(slot, place);
     }
     /// At most so many threads for one origin from now on.
     void set_most_takers(std::size_t most);

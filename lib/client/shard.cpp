@@ -149,7 +149,7 @@ void shard::finish_turn() {
         }
         if (!worked) break;
     }
-    if (places_) look_at_full();
+    if (places_) tell_free();
     if (closed_) return;
     if (!timer_) timer_.emplace(executor_, weak_from_this());
     const base::time_point next =

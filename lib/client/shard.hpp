@@ -223,8 +223,8 @@ private:
     bool send_elsewhere(call& from, const std::shared_ptr<cancel_handle>& handle);
     [[nodiscard]] std::shared_ptr<shard> owner_elsewhere(std::uint32_t slot) const;
     [[nodiscard]] std::shared_ptr<shard> better_place(const call& from);
-    void look_at_full();
-    void forget_full(std::uint32_t slot);
+    void tell_free();
+    void forget_free() noexcept;
     void keep_part(std::uint32_t slot, const core::origin_part& part);
     void set_part(std::uint32_t slot, const core::origin_part& part);
     [[nodiscard]] bool has_done(const placement_order& order);

@@ -113,6 +113,7 @@ void shard::give_up_streamed(exchange_control& control, live_exchange& x) noexce
 
 /// Connections are closed as they are: nothing of theirs can be relied on.
 void shard::forget_everything() noexcept {
+    forget_free();
     exchanges_.clear();
     if (dialed_) dialed_->shut();  // dialers that are told to stop may answer
     for (const auto& l : links_) {

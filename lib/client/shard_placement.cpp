@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "client/handshake_workers.hpp"
+#include "client/lease_pool.hpp"
 #include "client/shard.hpp"
 #include "client/shard_turn.hpp"
 
@@ -14,7 +15,8 @@ namespace hearth::detail {
 
 namespace {
 
-// Between two looks at whether an order has been carried out: at first, and when it takes long.
+// Between two looks at whether an order has been carried out; the longer one where only exchanges
+// are waited for.
 constexpr std::chrono::milliseconds order_interval{10};
 constexpr std::chrono::milliseconds long_order_interval{320};
 
@@ -43,19 +45,13 @@ std::shared_ptr<shard> shard::better_place(const call& from) {
     const core::origin_part part = places_->part(from.slot);
     if (part.count == 1) return nullptr;
     if (part.is_none()) return owner_elsewhere(from.slot);
-    if (closed_ || draining_ || is_starved_) return nullptr;
-    const origin_id origin = origin_of(from.what, *from.where);
-    if (!core_.is_full(origin)) return nullptr;
-    if (places_->add_full({from.slot, origin})) {
-        settings_.placement->set_full(from.slot, part.index, true);
-    }
-    if (from.was_sent_on) return nullptr;  // it is not to wander
-    const origin_table& table = settings_.placement->table();
-    const takers all = table.load(from.slot);
+    if (from.was_sent_on || closed_ || draining_ || is_starved_) return nullptr;
+    if (from.not_before > now_ || !core_.is_full(origin_of(from.what, *from.where))) return nullptr;
+    const takers all = settings_.placement->table().load(from.slot);
     for (std::size_t i = 1; i <= all.count(); ++i) {
         const std::size_t place = (part.index + i) % all.count();
         const std::size_t index = all[place];
-        if (index == settings_.index || table.is_full(from.slot, place)) continue;
+        if (index == settings_.index || !settings_.placement->claim(from.slot, place)) continue;
         return (*settings_.peers)[index].lock();
     }
     return nullptr;
@@ -83,28 +79,42 @@ bool shard::send_elsewhere(call& from, const std::shared_ptr<cancel_handle>& han
     return true;
 }
 
-/// Where there is a connection for another call now, other shards may send theirs.
-void shard::look_at_full() {
-    for (std::size_t i = places_->full().size(); i-- != 0;) {
-        const auto [slot, origin] = places_->full()[i];
-        if (!core_.is_full(origin)) forget_full(slot);
+/// Tells the others how many of their calls could come here, of each origin that has changed.
+void shard::tell_free() {
+    if (places_->touched().empty()) return;
+    const std::uint32_t spare = settings_.lender ? settings_.lender->spare() : 0;
+    for (const auto& [slot, origin] : places_->touched()) {
+        const core::origin_part part = places_->part(slot);
+        if (part.count < 2) continue;
+        settings_.placement->set_free(slot, part.index, core_.places(origin, spare));
+    }
+    places_->forget_touched();
+}
+
+/// None can: what this shard had is gone.
+void shard::forget_free() noexcept {
+    if (!places_) return;
+    places_->forget_touched();
+    for (std::uint32_t slot = 0; slot < origin_table::slots; ++slot) {
+        const core::origin_part part = places_->part(slot);
+        if (part.count > 1) settings_.placement->set_free(slot, part.index, 0);
     }
 }
 
-void shard::forget_full(std::uint32_t slot) {
-    if (!places_->remove_full(slot)) return;
-    settings_.placement->set_full(slot, places_->part(slot).index, false);
-}
-
+/// What one that comes new has a place for, the first call finds out.
 void shard::keep_part(std::uint32_t slot, const core::origin_part& part) {
-    forget_full(slot);
+    const core::origin_part before = places_->part(slot);
+    if (before.count > 1) settings_.placement->set_free(slot, before.index, 0);
     places_->set_part(slot, part);
+    if (part.count > 1) settings_.placement->set_free(slot, part.index, 1);
 }
 
 void shard::set_part(std::uint32_t slot, const core::origin_part& part) {
     keep_part(slot, part);
     for (const auto& [key, id] : origin_ids_) {
-        if (origins_[id.index].slot == slot) core_.set_part(now_, id, part);
+        if (origins_[id.index].slot != slot) continue;
+        core_.set_part(now_, id, part);
+        places_->touch({slot, id});
     }
 }
 
@@ -138,17 +148,17 @@ bool shard::has_done(const placement_order& order) {
 }
 
 void shard::follow_orders() {
-    base::duration next = places_->order_interval * 2;
-    next = std::min<base::duration>(next, long_order_interval);
+    base::duration next =
+        std::min<base::duration>(places_->order_interval * 2, long_order_interval);
     for (std::size_t i = 0; i < places_->orders().size();) {
         const placement_order order = places_->orders()[i];
-        if (!has_done(order)) {
-            ++i;
+        if (has_done(order)) {
+            places_->remove_order(i);
+            settings_.placement->done(settings_.index, order, now_);
             continue;
         }
-        places_->remove_order(i);
-        next = order_interval;
-        settings_.placement->done(settings_.index, order, now_);
+        ++i;
+        if (places_->part(order.slot) == order.part) next = order_interval;
     }
     places_->order_interval = next;
     places_->orders_at = places_->orders().empty() ? base::never : now_ + next;

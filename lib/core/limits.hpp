@@ -14,6 +14,7 @@
 // its demand is not 0; `wanted` = sum of all demands.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -43,6 +44,11 @@ public:
     [[nodiscard]] std::uint32_t limit(std::uint32_t origin) const { return origins_[origin].limit; }
     [[nodiscard]] std::uint32_t count(std::uint32_t origin) const { return origins_[origin].count; }
     [[nodiscard]] bool has_lease() const { return used_ + owed_ < held_ && used_ < ceiling_; }
+    /// Leases that are held and could be used now.
+    [[nodiscard]] std::uint32_t spare() const {
+        const std::uint32_t most = std::min(held_, ceiling_);
+        return most > used_ + owed_ ? most - used_ - owed_ : 0;
+    }
     /// Connections that the origin has beyond its limit.
     [[nodiscard]] std::uint32_t beyond(std::uint32_t origin) const {
         const origin_entry& entry = origins_[origin];

@@ -80,6 +80,10 @@ public:
     [[nodiscard]] std::uint32_t to_replace() const {
         return leaving_ > replaced_ ? leaving_ - replaced_ : 0;
     }
+    /// Ready ones that have room for an exchange.
+    [[nodiscard]] std::uint32_t available() const {
+        return count(connection_state::idle) + available_count_;
+    }
     [[nodiscard]] std::uint32_t idle_used() const { return size_of(used_); }
     [[nodiscard]] std::uint32_t cancelled() const { return size_of(draining_); }
 

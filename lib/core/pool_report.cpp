@@ -152,6 +152,9 @@ bool pool_core::is_within_part(origin_id origin) const {
     return implementation_->is_within_part(origin);
 }
 bool pool_core::is_full(origin_id origin) const { return implementation_->is_full(origin); }
+std::uint32_t pool_core::places(origin_id origin, std::uint32_t spare_leases) const {
+    return implementation_->places(origin, spare_leases);
+}
 origin_use pool_core::use_of(origin_id origin) const { return implementation_->use_of(origin); }
 void pool_core::forget_origin(time_point now, origin_id origin) {
     implementation_->forget_origin(now, origin);

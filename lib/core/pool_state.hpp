@@ -46,6 +46,7 @@ public:
     void set_part(time_point now, origin_id origin, const origin_part& part);
     [[nodiscard]] bool is_within_part(origin_id origin) const;
     [[nodiscard]] bool is_full(origin_id origin) const;
+    [[nodiscard]] std::uint32_t places(origin_id origin, std::uint32_t spare_leases) const;
     [[nodiscard]] origin_use use_of(origin_id origin) const;
     void forget_origin(time_point now, origin_id origin);
     [[nodiscard]] refusal ask(time_point now, origin_id origin, time_point deadline);

@@ -93,14 +93,30 @@ bool implementation::is_within_part(origin_id name) const {
            (!origin->is_multiplexed || pool.coming() + pool.ready() <= most_multiplexed(*origin));
 }
 
+// Of an origin that is asked by as many as it answers in time, nobody else is of use to the caller.
 bool implementation::is_full(origin_id name) const {
     const origin_record* origin = origins_.find(name);
-    if (origin == nullptr || origin->pool.pick(false) != no_index) return false;
-    const std::uint64_t covered =
-        std::uint64_t{origin->pool.coming()} * origin->exchanges_per_connection;
-    if (origin->pool.waiters() < covered) return false;
-    const bool has_room = limits_.has_room(name.index) || room_to_make(*origin) != 0;
-    return !has_room || dials_for_streams(*origin) == 0;
+    if (origin == nullptr || origin->pool.available() != 0 || is_crowded(*origin)) return false;
+    std::uint64_t coming = origin->pool.coming();
+    if (dial_hold(*origin) <= now_ && (limits_.has_lease() || limits_.may_grow())) {
+        const std::uint32_t room = limits_.room(name.index) + room_to_make(*origin);
+        coming += std::min(room, dials_for_streams(*origin));
+    }
+    return origin->pool.waiters() >= coming * origin->exchanges_per_connection;
+}
+
+std::uint32_t implementation::places(origin_id name, std::uint32_t spare_leases) const {
+    const origin_record* origin = origins_.find(name);
+    if (origin == nullptr || is_draining_ || is_crowded(*origin)) return 0;
+    const std::uint32_t ready = origin->pool.available();
+    const bool is_held = dial_hold(*origin) > now_ || origin->is_rationed;
+    if (is_held || origin->backoff.is_failing()) return ready;
+    const std::uint32_t room = std::min(limits_.room(name.index), limits_.spare() + spare_leases);
+    const std::uint64_t coming =
+        std::uint64_t{origin->pool.coming()} + std::min(room, dials_for_streams(*origin));
+    const std::uint64_t covered = coming * origin->exchanges_per_connection;
+    const std::uint64_t waiters = origin->pool.waiters();
+    return ready + (covered > waiters ? static_cast<std::uint32_t>(covered - waiters) : 0);
 }
 
 // Longer times hold for connections made from now on: what this one's peer said of its patience is

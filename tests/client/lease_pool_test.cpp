@@ -201,5 +201,20 @@ TEST(LeasePoolTest, WhatWasNotCollectedGoesBackToo) {
     EXPECT_EQ(pool.take(0, 2), 1U);
 }
 
+TEST(LeasePoolTest, SpareIsWhatNobodyHasOrWaitsFor) {
+    lease_pool pool(10, 2, [](std::size_t) {});
+    EXPECT_EQ(pool.spare(), 10U);
+    EXPECT_EQ(pool.take(0, 7), 7U);
+    EXPECT_EQ(pool.spare(), 3U);
+    EXPECT_EQ(pool.take(1, 5), 3U);
+    EXPECT_EQ(pool.spare(), 0U);
+    pool.give(0, 4);
+    EXPECT_EQ(pool.spare(), 2U) << "the others waited for two";
+    (void)pool.set_limit(9);
+    EXPECT_EQ(pool.spare(), 1U);
+    (void)pool.set_limit(20);
+    EXPECT_EQ(pool.spare(), 12U);
+}
+
 }  // namespace
 }  // namespace hearth::detail

@@ -51,17 +51,20 @@ TEST(OriginTableTest, SlotsAreEmptyAtFirstAndKeepWhatTheyGet) {
     EXPECT_TRUE(table.load(8).empty());
 }
 
-TEST(OriginTableTest, FullIsSaidOfEachPlaceApart) {
+TEST(OriginTableTest, WhatIsFreeIsClaimedOnce) {
     origin_table table;
-    table.set_full(7, 0, true);
-    table.set_full(7, takers::most - 1, true);
-    EXPECT_TRUE(table.is_full(7, 0));
-    EXPECT_FALSE(table.is_full(7, 1));
-    EXPECT_TRUE(table.is_full(7, takers::most - 1));
-    EXPECT_FALSE(table.is_full(8, 0));
-    table.set_full(7, 0, false);
-    EXPECT_FALSE(table.is_full(7, 0));
-    EXPECT_TRUE(table.is_full(7, takers::most - 1));
+    EXPECT_FALSE(table.claim(7, 0)) << "nobody has said anything";
+    table.set_free(7, 0, 2);
+    table.set_free(7, takers::most - 1, 1000);
+    EXPECT_FALSE(table.claim(7, 1));
+    EXPECT_FALSE(table.claim(8, 0));
+    EXPECT_TRUE(table.claim(7, 0));
+    EXPECT_TRUE(table.claim(7, 0));
+    EXPECT_FALSE(table.claim(7, 0));
+    EXPECT_EQ(table.free(7, 0), 0U);
+    EXPECT_EQ(table.free(7, takers::most - 1), 255U) << "more is as good as that";
+    table.set_free(7, takers::most - 1, 0);
+    EXPECT_FALSE(table.claim(7, takers::most - 1));
 }
 
 }  // namespace

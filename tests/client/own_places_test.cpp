@@ -50,18 +50,19 @@ TEST(OwnPlacesTest, AsManyOrdersAsMayBeUnderWayFit) {
     EXPECT_EQ(places->orders().size(), placement::most_changes);
 }
 
-TEST(OwnPlacesTest, FullPartsAreKnownOnceAndNotTooMany) {
+TEST(OwnPlacesTest, PartsAreTouchedOncePerTurnAndOnlySharedOnes) {
     const auto places = std::make_unique<own_places>();
-    EXPECT_TRUE(places->add_full({7, {1, 1}}));
-    EXPECT_FALSE(places->add_full({7, {2, 1}})) << "that of the first is enough";
-    for (std::uint32_t slot = 8; places->full().size() < own_places::most_full; ++slot) {
-        EXPECT_TRUE(places->add_full({slot, {slot, 1}}));
-    }
-    EXPECT_FALSE(places->add_full({100, {100, 1}}));
-    EXPECT_TRUE(places->remove_full(7));
-    EXPECT_FALSE(places->remove_full(7));
-    EXPECT_FALSE(places->remove_full(100));
-    EXPECT_TRUE(places->add_full({100, {100, 1}}));
+    places->touch({7, {1, 1}});
+    EXPECT_TRUE(places->touched().empty()) << "it is nobody else's";
+    for (std::uint32_t slot = 7; slot < 40; ++slot) places->set_part(slot, {0, 2});
+    places->touch({7, {1, 1}});
+    places->touch({7, {2, 1}});
+    ASSERT_EQ(places->touched().size(), 1U);
+    EXPECT_EQ(places->touched()[0].origin, (origin_id{1, 1}));
+    for (std::uint32_t slot = 8; slot < 40; ++slot) places->touch({slot, {slot, 1}});
+    EXPECT_EQ(places->touched().size(), own_places::most_touched);
+    places->forget_touched();
+    EXPECT_TRUE(places->touched().empty());
 }
 
 TEST(OwnPlacesTest, LoadIsCpuTimeAgainstTheClock) {

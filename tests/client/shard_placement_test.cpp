@@ -210,6 +210,9 @@ struct late_calls {
 TEST(ShardPlacementTest, CallGoesOnToAThreadThatHasAConnectionForIt) {
     two_threads t(some_connections(32));
     t.spread();
+    const detail::origin_table& table = t.placement().table();
+    EXPECT_TRUE(eventually([&] { return table.free(t.slot, 0) == 16; }));
+    EXPECT_EQ(table.free(t.slot, 1), 1U) << "it has none of the origin's yet";
     late_calls calls(t);
     calls.begin(32);
     ASSERT_TRUE(eventually([&] { return t.told().active == 32; })) << "sixteen are its own part";
@@ -224,31 +227,31 @@ TEST(ShardPlacementTest, CallsStayWhereNoThreadHasAConnectionForThem) {
     two_threads t(some_connections(32));
     t.spread();
     late_calls calls(t);
-    calls.begin(34);
-    ASSERT_TRUE(eventually([&] { return t.told().waiting == 2; }));
-    const detail::origin_table& table = t.placement().table();
-    EXPECT_TRUE(table.is_full(t.slot, 0));
-    EXPECT_TRUE(table.is_full(t.slot, 1));
-    calls.begin(3);
+    calls.begin(37);
     ASSERT_TRUE(eventually([&] { return t.told().waiting == 5; }));
+    const detail::origin_table& table = t.placement().table();
+    EXPECT_EQ(table.free(t.slot, 0), 0U);
+    EXPECT_EQ(table.free(t.slot, 1), 0U);
     calls.cancel();
     EXPECT_TRUE(eventually([&] { return t.subject.stats().in_flight == 0; }));
-    EXPECT_FALSE(table.is_full(t.slot, 0)) << "there is one for the next";
-    EXPECT_FALSE(table.is_full(t.slot, 1));
+    for (const std::size_t place : {0, 1}) {
+        EXPECT_TRUE(eventually([&] { return table.free(t.slot, place) != 0; }))
+            << "when the cancelled ones have ended";
+    }
     expect_consistent(t.subject.stats());
 }
 
-TEST(ShardPlacementTest, ThreadThatLeavesIsNotSaidToBeFull) {
+TEST(ShardPlacementTest, NobodyIsSentToAThreadThatLeaves) {
     two_threads t(some_connections(32));
     t.spread();
-    late_calls calls(t);
-    calls.begin(34);
+    for (int i = 0; i < 4; ++i) ASSERT_EQ(t.subject.send(get(t.origin.url("/d/0"))).status, 200U);
     const detail::origin_table& table = t.placement().table();
-    ASSERT_TRUE(eventually([&] { return table.is_full(t.slot, 1); }));
-    t.begin_gather();
-    calls.cancel();
-    ASSERT_TRUE(eventually([&] { return t.told().threads == 1; }));
-    EXPECT_FALSE(table.is_full(t.slot, 1));
+    EXPECT_TRUE(eventually([&] { return table.free(t.slot, 1) != 0; }));
+    t.gather();
+    EXPECT_EQ(table.free(t.slot, 1), 0U);
+    EXPECT_TRUE(eventually([&] { return table.free(t.slot, 0) == 0; })) << "nobody asks it";
+    EXPECT_EQ(t.subject.send(get(t.origin.url("/d/0"))).status, 200U);
+    EXPECT_EQ(table.free(t.slot, 0), 0U);
 }
 
 TEST(ShardPlacementTest, WarmUpReachesAllThreadsOfAnOrigin) {

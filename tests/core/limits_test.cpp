@@ -198,6 +198,19 @@ TEST(LimitsTest, OwedLeasesAreNotUsedAgain) {
     value.check_invariants();
 }
 
+TEST(LimitsTest, SpareLeasesAreThoseThatCouldBeUsedNow) {
+    limits all(3, 10);
+    all.add_origin(0, 10);
+    EXPECT_EQ(all.spare(), 3U);
+    all.open(0);
+    EXPECT_EQ(all.spare(), 2U);
+    all.set_owed(1);
+    EXPECT_EQ(all.spare(), 1U);
+    all.set_owed(0);
+    all.set_ceiling();
+    EXPECT_EQ(all.spare(), 0U) << "the process has no more descriptors";
+}
+
 TEST(LimitsTest, PlaceOfARemovedOriginIsUsedAgain) {
     limits value = with_origins(3, 3, 2, 5);
     value.remove_origin(0);

@@ -183,10 +183,13 @@ TEST(PoolUpdateTest, SmallerPartEndsWhatIsBeyondItAndSaysWhen) {
 TEST(PoolUpdateTest, PartIsFullWhereAnExchangeWouldWaitForAnother) {
     busy b(15);
     EXPECT_FALSE(b.h.pool.is_full(b.origin));
+    EXPECT_EQ(b.h.pool.places(b.origin, 0), 5U);
     b.set_part({.index = 1, .count = 2});
     EXPECT_TRUE(b.h.pool.is_full(b.origin)) << "no other connection may be made";
+    EXPECT_EQ(b.h.pool.places(b.origin, 0), 0U);
     b.end_all();
-    EXPECT_FALSE(b.h.pool.is_full(b.origin)) << "one is idle";
+    EXPECT_FALSE(b.h.pool.is_full(b.origin));
+    EXPECT_EQ(b.h.pool.places(b.origin, 0), 10U) << "ten are idle";
     for (int i = 0; i < 9; ++i) (void)b.h.acquire(b.origin);
     EXPECT_FALSE(b.h.pool.is_full(b.origin));
     const exchange_id last = b.h.acquire(b.origin);
@@ -194,19 +197,22 @@ TEST(PoolUpdateTest, PartIsFullWhereAnExchangeWouldWaitForAnother) {
     b.h.cancel_assigned(b.h.last(kind::assign).connection, last);
     EXPECT_EQ(b.stats().draining, 1U);
     EXPECT_FALSE(b.h.pool.is_full(b.origin)) << "what drains gives way";
+    EXPECT_EQ(b.h.pool.places(b.origin, 0), 0U) << "not to others";
 }
 
-TEST(PoolUpdateTest, PartIsNotFullWhileADialCanServeOneMore) {
-    pool_harness h(calm_settings(), 40);
-    const origin_id origin = h.add_origin();
-    h.pool.warm(h.now, origin, 20, 7, h.now + 10s);
-    h.drain_actions();
-    EXPECT_EQ(h.stats(origin).dialing, 20U);
-    for (int i = 0; i < 20; ++i) {
+TEST(PoolUpdateTest, PartIsNotFullWhileDialsCanServeOneMore) {
+    pool_settings settings = calm_settings();
+    settings.handshake.max_concurrent = 2;
+    pool_harness h(settings, 40);
+    const origin_id origin = h.add_origin({.tls = true});
+    for (std::uint32_t i = 0; i < 20; ++i) {
         EXPECT_FALSE(h.pool.is_full(origin)) << i;
+        EXPECT_EQ(h.pool.places(origin, 0), 20 - i);
         (void)h.acquire(origin);
     }
-    EXPECT_TRUE(h.pool.is_full(origin));
+    EXPECT_LT(h.count(kind::dial), 20U) << "a few at a time";
+    EXPECT_TRUE(h.pool.is_full(origin)) << "each that may come is for somebody";
+    EXPECT_EQ(h.pool.places(origin, 0), 0U);
 }
 
 TEST(PoolUpdateTest, PartOfStreamsIsFullWhenAllOfItsConnectionsAre) {
@@ -222,8 +228,32 @@ TEST(PoolUpdateTest, PartOfStreamsIsFullWhenAllOfItsConnectionsAre) {
         h.finish_dial(h.last(kind::dial).connection, {.is_multiplexed = true, .max_streams = 2});
     }
     EXPECT_TRUE(h.pool.is_full(origin));
+    EXPECT_EQ(h.pool.places(origin, 0), 0U);
     h.done(h.last(kind::assign).connection, h.last(kind::assign).exchange);
     EXPECT_FALSE(h.pool.is_full(origin));
+    EXPECT_EQ(h.pool.places(origin, 0), 1U);
+}
+
+TEST(PoolUpdateTest, PartWithoutLeasesHasNoPlaces) {
+    pool_harness h(calm_settings(), 3);
+    const origin_id origin = h.add_origin();
+    EXPECT_EQ(h.pool.places(origin, 0), 3U);
+    EXPECT_EQ(h.pool.places(origin, 2), 5U) << "two may be had";
+    for (int i = 0; i < 3; ++i) (void)h.acquire(origin);
+    EXPECT_EQ(h.pool.places(origin, 0), 0U);
+    EXPECT_FALSE(h.pool.is_full(origin)) << "more may come";
+}
+
+TEST(PoolUpdateTest, OriginThatCannotBeDialledHasNoPlaces) {
+    pool_harness h(calm_settings(), 40);
+    const origin_id origin = h.add_origin();
+    const exchange_id waiter = h.acquire(origin);
+    h.fail_dial(h.last(kind::dial).connection);
+    EXPECT_EQ(h.pool.places(origin, 0), 0U);
+    EXPECT_TRUE(h.pool.is_full(origin)) << "others may have a connection that lives";
+    h.cancel(waiter);
+    h.wait(10s);
+    EXPECT_EQ(h.pool.places(origin, 0), 0U) << "nobody has tried it since";
 }
 
 TEST(PoolUpdateTest, WithoutAPartNothingIsLeftAndNothingOpens) {

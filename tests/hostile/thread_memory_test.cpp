@@ -2,15 +2,19 @@
 // and the client serves the next one.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "client/client_state.hpp"
@@ -337,47 +341,87 @@ TEST_P(HostileThreadMemoryTest, LimitOfSeveralThreads) {
     }
 }
 
-/// A call that comes to a thread which has given its part of the origin up goes on to another one.
+/// An origin on two threads of a client, of which the second cannot take calls: it has given its
+/// part of the origin up, or all of the part is in use.
+struct origin_on_two_threads {
+    origin_on_two_threads(client& client, std::string url)
+        : subject(client), state(detail::client_access::state(client)), where(std::move(url)) {
+        while (state.placement()->table().load(slot).empty()) ++slot;
+        EXPECT_TRUE(state.placement()->spread(slot, 1));
+        EXPECT_TRUE(support::eventually(
+            [&] { return state.placement()->table().load(slot).count() == 2; }));
+    }
+    void give_up() {
+        EXPECT_TRUE(state.placement()->gather(slot));
+        EXPECT_TRUE(
+            support::eventually([&] { return subject.stats().origins.at(0).threads == 1; }));
+    }
+    void fill(const std::string& stalled) {
+        for (support::awaited_response& one : held) {
+            begin(stalled, one, {});
+        }
+        EXPECT_TRUE(support::eventually(
+            [&] { return subject.stats().total().exchanges == 1 + held.size(); }));
+    }
+    /// Begins a call on the second thread, after `before`.
+    void begin(const std::string& url, const support::awaited_response& done,
+               std::function<void()> before) {
+        auto late = std::make_shared<detail::call>();
+        late->what.url = url;
+        late->where = *detail::share_target(url);
+        late->started = std::chrono::steady_clock::now();
+        late->send = detail::make_handler<error_code, response>(done.handler());
+        late->slot = slot;
+        handles.push_back(std::make_shared<detail::cancel_handle>());
+        handles.back()->owner = state.shards()[1];
+        state.shards()[1]->submit([late, handle = handles.back(), before = std::move(before)] {
+            if (before) before();
+            handle->owner->begin(std::move(*late), handle);
+        });
+    }
+    void cancel() {
+        for (const auto& one : handles) {
+            one->owner->submit([one] { one->owner->cancel(one, false); });
+        }
+    }
+
+    client& subject;
+    detail::client_state& state;
+    std::string where;
+    std::uint32_t slot = 0;
+    std::array<support::awaited_response, 2> held;
+    std::vector<std::shared_ptr<detail::cancel_handle>> handles;
+};
+
 TEST_P(HostileThreadMemoryTest, CallsThatGoOnToAnotherThread) {
     config values = config_for(*origin_, names_.address());
     values.io.threads = 2;
+    values.http2.max_connections = 4;
+    values.http2.max_streams = 1;
     unsigned enough = 0;
     std::uint64_t most = 0;
     for (std::uint64_t at = 0; enough < 3; ++at) {
         SCOPED_TRACE("request for memory number " + std::to_string(at));
         client subject(values);
         expect_answer(subject);
-        detail::client_state& state = detail::client_access::state(subject);
-        std::uint32_t slot = 0;
-        while (state.placement()->table().load(slot).empty()) ++slot;
-        const auto has = [&](std::size_t threads) {
-            return support::eventually(
-                [&] { return subject.stats().origins.at(0).threads == threads; });
-        };
-        ASSERT_TRUE(state.placement()->spread(slot, 1));
-        ASSERT_TRUE(support::eventually(
-            [&] { return state.placement()->table().load(slot).count() == 2; }));
-        ASSERT_TRUE(state.placement()->gather(slot));
-        ASSERT_TRUE(has(1));
+        origin_on_two_threads second(subject, get().url);
+        if (GetParam() == wire::http2) {
+            second.fill(origin_->url("/stall"));
+        } else {
+            second.give_up();
+        }
         const support::awaited_response done;
-        auto late = std::make_shared<detail::call>();
-        late->what = get();
-        late->where = *detail::share_target(late->what.url);
-        late->started = std::chrono::steady_clock::now();
-        late->send = detail::make_handler<error_code, response>(done.handler());
-        late->slot = slot;
-        const auto handle = std::make_shared<detail::cancel_handle>();
-        handle->owner = state.shards()[1];
-        handle->owner->submit([late, handle, at] {
+        second.begin(second.where, done, [at] {
             watch_this_thread();
             set_shortage(heap::objects, at);
-            handle->owner->begin(std::move(*late), handle);
         });
         expect_result(done);
         EXPECT_EQ(done.count(), 1U);
         const bool was_short = requests_made() > at;
         end_shortage();
+        second.cancel();
         expect_answer(subject);
+        EXPECT_TRUE(support::eventually([&] { return subject.stats().in_flight == 0; }));
         expect_sound(subject);
         if (HasFailure()) return;
         enough = was_short ? 0 : enough + 1;
