@@ -1,6 +1,6 @@
 #include "client/address_race.hpp"
 
-#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/system/error_code.hpp>
 #include <utility>
 
@@ -16,7 +16,7 @@ void keep_family(io::address_list& addresses, const std::string& local_address) 
 
 void address_race::set(const io::endpoint& only) {
     release();
-    entries_ = {{only, {}, false, false}};
+    entries_ = {{only, {}, {}, false}};
 }
 
 void address_race::set(base::time_point now, std::shared_ptr<core::address_book> book,
@@ -27,7 +27,7 @@ void address_race::set(base::time_point now, std::shared_ptr<core::address_book>
     book_->update(now, known);
     entries_.clear();
     for (const std::uint32_t i : book_->order(now, known, random)) {
-        entries_.push_back({{}, known[i].name, known[i].is_v6, false});
+        entries_.push_back({{}, known[i].name, all[i], false});
     }
     if (entries_.empty()) return;
     // `order` holds the first one for us.
@@ -42,7 +42,7 @@ std::vector<core::address_book::address> address_race::name(const io::address_li
 }
 
 void address_race::set_port(std::uint16_t port) {
-    for (entry& one : entries_) one.where = io::make_tcp_endpoint(one.name, port);
+    for (entry& one : entries_) one.where = boost::asio::ip::tcp::endpoint(one.address, port);
 }
 
 const io::endpoint& address_race::start(std::uint32_t attempt) {

@@ -3,6 +3,7 @@
 // to. Attempts are indices into the order.
 #pragma once
 
+#include <boost/asio/ip/address.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -59,7 +60,9 @@ public:
     [[nodiscard]] const io::endpoint& operator[](std::uint32_t attempt) const {
         return entries_[attempt].where;
     }
-    [[nodiscard]] bool is_v6(std::uint32_t attempt) const { return entries_[attempt].is_v6; }
+    [[nodiscard]] bool is_v6(std::uint32_t attempt) const {
+        return entries_[attempt].address.is_v6();
+    }
 
     // The race.
     const io::endpoint& start(std::uint32_t attempt);
@@ -92,8 +95,8 @@ private:
 
     struct entry {
         io::endpoint where;
-        std::string name;
-        bool is_v6 = false;
+        std::string name;  // in the book
+        boost::asio::ip::address address;
         bool is_running = false;
     };
     [[nodiscard]] bool is_held() const {

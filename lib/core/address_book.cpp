@@ -86,8 +86,24 @@ bool address_book::holds_old() const {
     });
 }
 
+/// Of one address there is no order, but the same is remembered of it.
+void address_book::take_only(time_point now, entry& one) {
+    if (one.rests_until == time_point::min()) {
+        breaker::ticket unused;
+        if (one.circuit) (void)one.circuit->admit(now, unused);
+    } else if (one.rests_until <= now) {
+        one.rests_until = base::after(now, settings_.min_rest);
+        one.is_tried = true;
+    }
+    ++one.load;
+}
+
 std::vector<std::uint32_t> address_book::order(time_point now, std::span<const address> all,
                                                base::prng& random) {
+    if (all.size() == 1) {
+        take_only(now, entries_[find_or_add(all.front())]);
+        return {0};
+    }
     std::vector<slot> slots;
     for (const address& one : all) slots.push_back(find_or_add(one));
     const auto at = [&](std::uint32_t i) -> entry& { return entries_[slots[i]]; };

@@ -118,6 +118,7 @@ private:
     [[nodiscard]] slot find(std::string_view name) const;
     slot find_or_add(const address& one);
     void forget_unused(base::time_point now);
+    void take_only(base::time_point now, entry& one);
     [[nodiscard]] std::uint32_t choose(std::span<const std::uint32_t> healthy,
                                        std::span<const slot> slots, base::prng& random);
     void rest(base::time_point now, entry& one, base::prng& random);

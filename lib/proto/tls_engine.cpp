@@ -45,8 +45,35 @@ constexpr std::size_t enough_to_refuse = 64;
 constexpr std::string_view alpn_http1 = "\x08http/1.1";
 constexpr std::string_view alpn_http2 = "\x02h2\x08http/1.1";
 
-std::optional<peer_name> name_or_host(const std::string& name, const std::string& host) {
-    return make_peer_name(name.empty() ? host : name);
+/// How the peer is called; nothing: that is no name in TLS.
+struct tls_names {
+    std::optional<peer_name> sent;
+    std::optional<peer_name> verified;
+};
+
+tls_names tls_names_of(const tls_settings& settings) {
+    const tls_options& options = settings.profile->options();
+    const auto name_or_host = [&](const std::string& name) {
+        return make_peer_name(name.empty() ? settings.host : name);
+    };
+    tls_names names;
+    names.sent = name_or_host(options.server_name);
+    names.verified =
+        options.verify_name == options.server_name ? names.sent : name_or_host(options.verify_name);
+    return names;
+}
+
+std::string session_key(const tls_settings& settings, const tls_names& names) {
+    std::string key = settings.offer_http2 ? "h2" : "http/1.1";
+    const auto add = [&key](std::string_view part) {
+        key += '\n';
+        key += part;
+    };
+    add(settings.host);
+    add(std::to_string(settings.port));
+    add(names.sent ? names.sent->text : std::string_view());
+    add(names.verified ? names.verified->text : std::string_view());
+    return key;
 }
 
 const std::shared_ptr<const tls_profile>& checked(const std::shared_ptr<const tls_profile>& given) {
@@ -66,17 +93,7 @@ std::string explain(int why) {
 }  // namespace
 
 std::string tls_session_key(const tls_settings& settings) {
-    const tls_options& options = settings.profile->options();
-    const auto sent = name_or_host(options.server_name, settings.host);
-    const auto verified = name_or_host(options.verify_name, settings.host);
-    std::string key = settings.offer_http2 ? "h2" : "http/1.1";
-    for (const std::string& part :
-         {settings.host, std::to_string(settings.port), sent ? sent->text : std::string(),
-          verified ? verified->text : std::string()}) {
-        key += '\n';
-        key += part;
-    }
-    return key;
+    return session_key(settings, tls_names_of(settings));
 }
 
 class tls_engine::implementation {
@@ -112,7 +129,7 @@ private:
     enum class state : std::uint8_t { created, handshaking, established, failed };
 
     [[nodiscard]] bool set_up(const tls_settings& settings);
-    void set_names(const tls_settings& settings);
+    void set_names(const tls_settings& settings, const tls_names& names);
     void set_session();
     [[nodiscard]] tls_step finish_handshake();
     void keep_renewed_session();
@@ -176,10 +193,11 @@ tls_engine::implementation::implementation(const tls_settings& settings)
 /// False: there is no memory for it.
 bool tls_engine::implementation::set_up(const tls_settings& settings) {
     if (!ssl_ || !hooks_.attach(ssl())) return false;
+    const tls_names names = tls_names_of(settings);
     if (settings.sessions != nullptr && profile_->options().session_resumption) {
         hooks_.sessions = &settings.sessions->internals();
         hooks_.profile = profile_->internals().id();
-        hooks_.session_key = tls_session_key(settings);
+        hooks_.session_key = session_key(settings, names);
     }
     if (settings.chains != nullptr) hooks_.chains = &settings.chains->internals();
     bio_.limit_input(max_handshake_input);
@@ -192,7 +210,7 @@ bool tls_engine::implementation::set_up(const tls_settings& settings) {
                             static_cast<unsigned>(offered_alpn_.size())) != 0) {
         return false;
     }
-    set_names(settings);
+    set_names(settings, names);
     return true;
 }
 
@@ -202,23 +220,20 @@ tls_engine::implementation::~implementation() {
     if (is_established()) SSL_set_shutdown(ssl(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
-void tls_engine::implementation::set_names(const tls_settings& settings) {
-    const tls_options& options = profile_->options();
-    const auto sent = name_or_host(options.server_name, settings.host);
-    const auto verified = name_or_host(options.verify_name, settings.host);
-    bool is_ok = sent && verified;
-    if (is_ok && !sent->is_address) {
-        is_ok = SSL_set_tlsext_host_name(ssl(), sent->text.c_str()) == 1;
+void tls_engine::implementation::set_names(const tls_settings& settings, const tls_names& names) {
+    bool is_ok = names.sent && names.verified;
+    if (is_ok && !names.sent->is_address()) {
+        is_ok = SSL_set_tlsext_host_name(ssl(), names.sent->text.c_str()) == 1;
     }
-    if (is_ok && !options.danger_skip_verification) {
-        is_ok = require_peer_name(ssl(), *verified);
+    if (is_ok && !profile_->options().danger_skip_verification) {
+        is_ok = require_peer_name(ssl(), *names.verified);
     }
     if (!is_ok) {
         fail(code_or_no_memory(errc::handshake_failed),
              "the host cannot be named in TLS (RFC 6066 3)");
         return;
     }
-    hooks_.expected_name = verified->text;
+    hooks_.expected_name = names.verified->text;
     hooks_.question.host = settings.host;
 }
 

@@ -204,7 +204,7 @@ const tls_options& checked(const tls_options& options) {
     if (!options.server_name.empty()) {
         const auto name = make_peer_name(options.server_name);
         if (!name) refuse("server_name is not a host name");
-        if (name->is_address) refuse("server_name is an IP address, which SNI does not allow");
+        if (name->is_address()) refuse("server_name is an IP address, which SNI does not allow");
     }
     if (!options.verify_name.empty() && !make_peer_name(options.verify_name)) {
         refuse("verify_name is neither a host name nor an IP address");

@@ -47,9 +47,9 @@ std::time_t session_expiry(const SSL_SESSION* session) {
     return std::min(from + std::min(lifetime, seven_days), end_of_certificate(peer));
 }
 
-std::time_t session_fresh_until(const SSL_SESSION* session) {
+std::time_t session_fresh_until(const SSL_SESSION* session, std::time_t expires) {
     const std::time_t from = SSL_SESSION_get_time(session);
-    return from + std::min((session_expiry(session) - from) / 2, longest_fresh);
+    return from + std::min((expires - from) / 2, longest_fresh);
 }
 
 std::time_t openssl_time() {
@@ -81,7 +81,7 @@ void tls_session_cache::implementation::store(std::uint64_t profile, std::string
     auto& tickets = place->tickets;
     while (tickets.size() >= per_key_) tickets.erase(tickets.begin());
     const std::time_t expires = session_expiry(session.get());
-    const std::time_t fresh_until = session_fresh_until(session.get());
+    const std::time_t fresh_until = session_fresh_until(session.get(), expires);
     const bool single_use = is_tls_1_3(session.get());
     tickets.push_back({std::move(session), expires, fresh_until, single_use});
 }

@@ -75,9 +75,9 @@ private:
 /// RFC 5077 3.3) or of the server's certificate, whichever is first.
 [[nodiscard]] std::time_t session_expiry(const SSL_SESSION* session);
 
-/// Until when a session is as good as a new one: for half its life, and for a minute at most, since
-/// servers change the keys of their tickets.
-[[nodiscard]] std::time_t session_fresh_until(const SSL_SESSION* session);
+/// Until when a session that expires at `expires` is as good as a new one: for half its life, and
+/// for a minute at most, since servers change the keys of their tickets.
+[[nodiscard]] std::time_t session_fresh_until(const SSL_SESSION* session, std::time_t expires);
 
 /// The wall clock by which OpenSSL stamps sessions and judges certificates.
 [[nodiscard]] std::time_t openssl_time();

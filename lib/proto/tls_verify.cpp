@@ -209,17 +209,22 @@ std::optional<peer_name> make_peer_name(std::string_view host) {
     const auto is_graphic = [](char c) { return c > ' ' && c < '\x7f'; };
     if (host.empty() || host.size() > max_name_size) return std::nullopt;
     if (!std::all_of(host.begin(), host.end(), is_graphic)) return std::nullopt;
-    peer_name name{std::string(host), false};
+    peer_name name;
+    name.text = host;
     // Not by OpenSSL, for which it were a name when there is no memory.
-    std::array<unsigned char, sizeof(in6_addr)> octets{};
-    name.is_address = ::inet_pton(AF_INET, name.text.c_str(), octets.data()) == 1 ||
-                      ::inet_pton(AF_INET6, name.text.c_str(), octets.data()) == 1;
+    if (::inet_pton(AF_INET, name.text.c_str(), name.octets.data()) == 1) {
+        name.address_size = sizeof(in_addr);
+    } else if (::inet_pton(AF_INET6, name.text.c_str(), name.octets.data()) == 1) {
+        name.address_size = sizeof(in6_addr);
+    }
     return name;
 }
 
 bool require_peer_name(SSL* ssl, const peer_name& name) {
     X509_VERIFY_PARAM* rules = SSL_get0_param(ssl);
-    if (name.is_address) return X509_VERIFY_PARAM_set1_ip_asc(rules, name.text.c_str()) == 1;
+    if (name.is_address()) {
+        return X509_VERIFY_PARAM_set1_ip(rules, name.octets.data(), name.address_size) == 1;
+    }
     X509_VERIFY_PARAM_set_hostflags(
         rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return X509_VERIFY_PARAM_set1_host(rules, name.text.data(), name.text.size()) == 1;

@@ -21,7 +21,11 @@ using spki_digest = std::array<unsigned char, 32>;
 /// A host as TLS wants it: no trailing dot, no IPv6 zone.
 struct peer_name {
     std::string text;
-    bool is_address = false;  ///< An IP literal: matched against iPAddress, never sent as SNI.
+    std::array<unsigned char, 16> octets{};  ///< Of an IP literal.
+    std::size_t address_size = 0;            ///< Theirs; 0: it is a DNS name.
+
+    /// Matched against iPAddress, never sent as SNI.
+    [[nodiscard]] bool is_address() const { return address_size != 0; }
 };
 
 /// Empty if `host` cannot be a name in TLS: empty, longer than 253 octets, or with an octet that is

@@ -141,6 +141,24 @@ TEST(AddressBookTest, TrialThatFailsMakesTheRestLonger) {
     EXPECT_FALSE(t.book.is_resting(t0 + 3s, "a"));
 }
 
+TEST(AddressBookTest, OnlyAddressIsTriedInAnyCaseAndRemembered) {
+    const std::vector<address_book::address> one = {{"a"}};
+    book_test t;
+    EXPECT_EQ(t.order(t0, one), names{"a"});
+    EXPECT_EQ(t.book.load("a"), 1U);
+    t.fail(t0, "a");
+    EXPECT_TRUE(t.book.is_resting(t0, "a"));
+    EXPECT_EQ(t.order(t0, one), names{"a"}) << "there is no other";
+    t.fail(t0, "a");
+    EXPECT_FALSE(t.book.is_resting(t0 + 1s, "a")) << "a wave counts once";
+    EXPECT_EQ(t.order(t0 + 1s, one), names{"a"});
+    t.fail(t0 + 1s, "a");
+    EXPECT_TRUE(t.book.is_resting(t0 + 1999ms, "a")) << "the trial counts";
+    EXPECT_EQ(t.book.load("a"), 3U);
+    t.book.on_ready(t.book.hold("a"));
+    EXPECT_FALSE(t.book.is_resting(t0 + 1999ms, "a"));
+}
+
 TEST(AddressBookTest, TrialThatNeverTellsIsRepeated) {
     book_test t;
     (void)t.order(t0, three);

@@ -278,9 +278,9 @@ TEST(TlsVerifyTest, PinOfAnUnrelatedSentCertificateDoesNotCount) {
 
 TEST(TlsVerifyTest, PeerNamesAreNormalised) {
     EXPECT_EQ(make_peer_name("a.example.")->text, "a.example");
-    EXPECT_FALSE(make_peer_name("a.example.")->is_address);
-    EXPECT_TRUE(make_peer_name("192.0.2.1")->is_address);
-    EXPECT_TRUE(make_peer_name("::1")->is_address);
+    EXPECT_FALSE(make_peer_name("a.example.")->is_address());
+    EXPECT_TRUE(make_peer_name("192.0.2.1")->is_address());
+    EXPECT_TRUE(make_peer_name("::1")->is_address());
     EXPECT_EQ(make_peer_name("fe80::1%eth0")->text, "fe80::1");
     for (const std::string& bad : {std::string(), std::string("."), std::string("a b"),
                                    std::string("a\0b", 3), std::string(254, 'a')}) {
