@@ -126,6 +126,37 @@ TEST(PlacementThreadsTest, NoCallIsLostWhileItsOriginMoves) {
     EXPECT_EQ(subject.stats().completed, 24U * 60U) << "each was begun once, on one of the threads";
 }
 
+TEST(PlacementThreadsTest, NoCallIsLostWhereThreadsHaveTooFewConnections) {
+    const targets where(1);
+    tally chained;
+    tally count;
+    config values = roomy(where);
+    values.pool.max_connections_per_origin = 32;
+    values.http2.max_connections = 4;
+    values.http2.max_streams = 4;
+    client subject(values);
+    detail::placement& placement = *detail::client_access::state(subject).placement();
+    chain(subject, where.origins[0]->url("/bytes/2000"), chained, 1);
+    ASSERT_TRUE(eventually([&] { return chained.is_quiet(); }));
+    std::size_t slot = 0;
+    while (placement.table().load(slot).empty()) ++slot;
+    ASSERT_TRUE(placement.spread(slot, 1));
+    ASSERT_TRUE(eventually([&] { return placement.table().load(slot).count() == 2; }));
+    for (unsigned i = 0; i < 100; ++i) {
+        chain(subject, where.origins[0]->url("/bytes/2000"), chained, 20);
+    }
+    asio::thread_pool pool(2);
+    storm_of(subject, pool, where, count, 20);
+    EXPECT_TRUE(eventually([&] { return count.is_quiet(); }));
+    EXPECT_TRUE(eventually([&] { return chained.completed == 2001; }));
+    EXPECT_EQ(count.twice + chained.twice, 0U);
+    ASSERT_TRUE(eventually([&] { return subject.stats().in_flight == 0; }));
+    const stats end = subject.stats();
+    EXPECT_EQ(end.calls, end.completed);
+    EXPECT_EQ(end.internal_errors, 0U);
+    pool.join();
+}
+
 TEST(PlacementThreadsTest, DestructionWhileOriginsMove) {
     const targets where(3);
     for (unsigned round = 0; round < 4; ++round) {
