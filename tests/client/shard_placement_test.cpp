@@ -234,7 +234,7 @@ TEST(ShardPlacementTest, CallsStayWhereNoThreadHasAConnectionForThem) {
     EXPECT_EQ(table.free(t.slot, 1), 0U);
     calls.cancel();
     EXPECT_TRUE(eventually([&] { return t.subject.stats().in_flight == 0; }));
-    for (const std::size_t place : {0, 1}) {
+    for (const std::size_t place : {0U, 1U}) {
         EXPECT_TRUE(eventually([&] { return table.free(t.slot, place) != 0; }))
             << "when the cancelled ones have ended";
     }
