@@ -46,6 +46,8 @@ struct call {
     bool is_let_in = false;             ///< Core has been asked and does not refuse it at once.
     std::uint32_t slot = 0;             ///< Of its origin, in the table of origins.
     bool was_sent_on = false;           ///< By a shard that had no connection for it.
+    static constexpr std::uint8_t no_place = 0xff;
+    std::uint8_t claimed = no_place;  ///< Its place in that table, until it has come there.
 };
 
 /// How a caller reaches a call that may be cancelled before it has an exchange_id. All but `owner`

@@ -72,28 +72,45 @@ public:
     [[nodiscard]] std::uint32_t free(std::size_t slot, std::size_t place) const {
         return free_[slot][place].load(std::memory_order_relaxed);
     }
+    /// So many; calls that were sent there and have not come yet take theirs first.
     void set_free(std::size_t slot, std::size_t place, std::uint32_t calls) {
         constexpr std::uint32_t most = 255;
-        const auto value = static_cast<std::uint8_t>(std::min(calls, most));
+        const std::uint32_t coming = coming_[slot][place].load(std::memory_order_relaxed);
+        const auto value =
+            static_cast<std::uint8_t>(std::min(calls - std::min(calls, coming), most));
         std::atomic<std::uint8_t>& told = free_[slot][place];
         if (told.load(std::memory_order_relaxed) != value) {
             told.store(value, std::memory_order_relaxed);
         }
     }
-    /// Takes one of them; false: there is none.
+    /// Another shard is at this place, or none: whatever was sent there does not count.
+    void reset_free(std::size_t slot, std::size_t place, std::uint32_t calls) {
+        coming_[slot][place].store(0, std::memory_order_relaxed);
+        set_free(slot, place, calls);
+    }
+    /// Takes one of them, for a call that is sent there; false: there is none.
     [[nodiscard]] bool claim(std::size_t slot, std::size_t place) {
-        std::atomic<std::uint8_t>& told = free_[slot][place];
-        std::uint8_t known = told.load(std::memory_order_relaxed);
+        if (!take_one(free_[slot][place])) return false;
+        coming_[slot][place].fetch_add(1, std::memory_order_relaxed);
+        return true;
+    }
+    /// That call has come, or could not be sent.
+    void arrive(std::size_t slot, std::size_t place) { (void)take_one(coming_[slot][place]); }
+
+private:
+    template <class Count>
+    static bool take_one(std::atomic<Count>& from) {
+        Count known = from.load(std::memory_order_relaxed);
         while (known != 0) {
-            const auto less = static_cast<std::uint8_t>(known - 1);
-            if (told.compare_exchange_weak(known, less, std::memory_order_relaxed)) return true;
+            const auto less = static_cast<Count>(known - 1);
+            if (from.compare_exchange_weak(known, less, std::memory_order_relaxed)) return true;
         }
         return false;
     }
 
-private:
     std::array<std::atomic<std::uint64_t>, slots> words_{};
     std::array<std::array<std::atomic<std::uint8_t>, takers::most>, slots> free_{};
+    std::array<std::array<std::atomic<std::uint32_t>, takers::most>, slots> coming_{};
 };
 
 }  // namespace hearth::detail

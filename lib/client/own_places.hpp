@@ -34,7 +34,7 @@ public:
     void count_call(std::uint32_t slot) { ++calls_[slot]; }
 
     // Parts that something has happened to in this turn; the others are told of so many.
-    static constexpr std::size_t most_touched = 16;
+    static constexpr std::size_t most_touched = 64;
     struct touched_part {
         std::uint32_t slot = 0;
         origin_id origin;  // of the slot's

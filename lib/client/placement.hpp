@@ -60,9 +60,13 @@ public:
     void set_free(std::size_t slot, std::size_t place, std::uint32_t calls) {
         table_.set_free(slot, place, calls);
     }
+    void reset_free(std::size_t slot, std::size_t place, std::uint32_t calls) {
+        table_.reset_free(slot, place, calls);
+    }
     [[nodiscard]] bool claim(std::size_t slot, std::size_t place) {
         return table_.claim(slot, place);
     }
+    void arrive(std::size_t slot, std::size_t place) { table_.arrive(slot, place); }
     /// At most so many threads for one origin from now on.
     void set_most_takers(std::size_t most);
 

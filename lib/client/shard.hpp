@@ -222,7 +222,11 @@ private:
     [[nodiscard]] core::budget_limits extra_work_of(const origin_entry& origin) const;
     bool send_elsewhere(call& from, const std::shared_ptr<cancel_handle>& handle);
     [[nodiscard]] std::shared_ptr<shard> owner_elsewhere(std::uint32_t slot) const;
-    [[nodiscard]] std::shared_ptr<shard> better_place(const call& from);
+    [[nodiscard]] std::shared_ptr<shard> better_place(call& from);
+    void note_arrival(call& from);
+    void touch(origin_id origin) {
+        if (places_) places_->touch({origins_[origin.index].slot, origin});
+    }
     void tell_free();
     void forget_free() noexcept;
     void keep_part(std::uint32_t slot, const core::origin_part& part);

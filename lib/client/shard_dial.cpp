@@ -254,6 +254,7 @@ bool shard::take_what_follows(link& l) {
 }
 
 void shard::become_ready(link& l) {
+    touch(l.origin);
     const protocol_policy policy = origins_[l.origin.index].key.protocol;
     const bool chose_http2 = l.wire->tls() != nullptr && l.wire->tls()->alpn() == "h2";
     if (policy == protocol_policy::http2_only && l.wire->tls() != nullptr && !chose_http2) {

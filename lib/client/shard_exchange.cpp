@@ -102,7 +102,7 @@ void shard::begin_call(call& from, const std::shared_ptr<cancel_handle>& handle)
     }
     x.origin = origin_of(x.what, *x.where);
     ++origins_[x.origin.index].exchanges;
-    if (places_) places_->touch({origins_[x.origin.index].slot, x.origin});
+    touch(x.origin);
     if (x.what.method == method::connect && is_forwarded(origins_[x.origin.index].key)) {
         refused = errc::invalid_method;
         describe_failure(x, refused, "CONNECT cannot be forwarded to an http origin by a proxy.");

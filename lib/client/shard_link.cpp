@@ -37,6 +37,7 @@ void shard::erase_link(connection_id id) {
     stop_dialer(*l);
     count_traffic(*l);
     l->driver.close();
+    touch(l->origin);
     origin_entry& origin = origins_[l->origin.index];
     --origin.links;
     links_[id.index].reset();

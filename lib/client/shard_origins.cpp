@@ -134,7 +134,7 @@ void shard::erase_exchange(exchange_id id) {
     if (origin.is_valid()) {
         HEARTH_ASSERT(origins_[origin.index].exchanges != 0);
         --origins_[origin.index].exchanges;
-        if (places_) places_->touch({origins_[origin.index].slot, origin});
+        touch(origin);
     }
     exchanges_.erase(id);
 }

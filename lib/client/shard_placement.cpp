@@ -41,7 +41,7 @@ std::shared_ptr<shard> shard::owner_elsewhere(std::uint32_t slot) const {
 
 /// Where a call is to go on that came here: this shard has no part of its origin, or has none of
 /// its part left while others have some. Null: it stays.
-std::shared_ptr<shard> shard::better_place(const call& from) {
+std::shared_ptr<shard> shard::better_place(call& from) {
     const core::origin_part part = places_->part(from.slot);
     if (part.count == 1) return nullptr;
     if (part.is_none()) return owner_elsewhere(from.slot);
@@ -52,13 +52,23 @@ std::shared_ptr<shard> shard::better_place(const call& from) {
         const std::size_t place = (part.index + i) % all.count();
         const std::size_t index = all[place];
         if (index == settings_.index || !settings_.placement->claim(from.slot, place)) continue;
+        from.claimed = static_cast<std::uint8_t>(place);
         return (*settings_.peers)[index].lock();
     }
     return nullptr;
 }
 
+/// The place that was claimed for a call is its own from now on, or free.
+void shard::note_arrival(call& from) {
+    if (from.claimed == call::no_place) return;
+    settings_.placement->arrive(from.slot, std::exchange(from.claimed, call::no_place));
+    if (closed_ || is_starved_) return;
+    places_->touch({from.slot, origin_of(from.what, *from.where)});
+}
+
 /// Sends a call on to a better place. A cancellation takes the same way, and so comes after it.
 bool shard::send_elsewhere(call& from, const std::shared_ptr<cancel_handle>& handle) {
+    note_arrival(from);
     const std::shared_ptr<shard> to = better_place(from);
     if (!to) return false;
     std::shared_ptr<cancel_handle> next;
@@ -73,6 +83,7 @@ bool shard::send_elsewhere(call& from, const std::shared_ptr<cancel_handle>& han
         to->submit_late([to, next, boxed] { to->begin(std::move(*boxed), next); });
     } catch (const std::bad_alloc&) {
         from = std::move(*boxed);  // to be refused here
+        if (from.claimed != call::no_place) settings_.placement->arrive(from.slot, from.claimed);
         throw;
     }
     if (handle) handle->next = std::move(next);
@@ -104,9 +115,10 @@ void shard::forget_free() noexcept {
 /// What one that comes new has a place for, the first call finds out.
 void shard::keep_part(std::uint32_t slot, const core::origin_part& part) {
     const core::origin_part before = places_->part(slot);
-    if (before.count > 1) settings_.placement->set_free(slot, before.index, 0);
+    if (before.count > 1) settings_.placement->reset_free(slot, before.index, 0);
     places_->set_part(slot, part);
-    if (part.count > 1) settings_.placement->set_free(slot, part.index, 1);
+    const std::uint32_t unknown = closed_ || is_starved_ ? 0 : 1;
+    if (part.count > 1) settings_.placement->reset_free(slot, part.index, unknown);
 }
 
 void shard::set_part(std::uint32_t slot, const core::origin_part& part) {

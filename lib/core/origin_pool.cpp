@@ -151,6 +151,20 @@ void origin_pool::unfile_available(record_tables& tables, connection_record& con
     while (available_[lowest_].empty()) ++lowest_;  // ends: something is available
 }
 
+std::uint32_t origin_pool::room(const record_tables& tables, std::uint32_t most) const {
+    std::uint32_t room = 0;
+    std::uint32_t left = available_count_;
+    for (std::uint32_t bucket = lowest_; left != 0 && room < most; ++bucket) {
+        for (std::uint32_t i = available_[bucket].front(); i != no_index;
+             i = tables.connections.at(i).origin_links.next) {
+            const connection_record& one = tables.connections.at(i);
+            room += one.max_exchanges - std::min(one.streams(), one.max_exchanges);
+            --left;
+        }
+    }
+    return std::min(room, most);
+}
+
 void origin_pool::check_invariants(const record_tables& tables, std::uint32_t origin) const {
     check_list(tables, origin, coming_, filed_in::coming);
     check_list(tables, origin, used_, filed_in::used);

@@ -84,6 +84,8 @@ public:
     [[nodiscard]] std::uint32_t available() const {
         return count(connection_state::idle) + available_count_;
     }
+    /// Exchanges that those which carry some have room for, as far as `most`.
+    [[nodiscard]] std::uint32_t room(const record_tables& tables, std::uint32_t most) const;
     [[nodiscard]] std::uint32_t idle_used() const { return size_of(used_); }
     [[nodiscard]] std::uint32_t cancelled() const { return size_of(draining_); }
 

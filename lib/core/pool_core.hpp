@@ -120,8 +120,7 @@ public:
     /// An exchange acquired now would wait for another one to end.
     [[nodiscard]] bool is_full(origin_id origin) const;
     /// How many exchanges acquired now would find a connection, or a dial that nothing holds back.
-    /// `spare_leases`: as many may be had beside those that are here. Of many streams on one
-    /// connection the first is counted.
+    /// `spare_leases`: as many may be had beside those that are here. More than 255 are that.
     [[nodiscard]] std::uint32_t places(origin_id origin, std::uint32_t spare_leases) const;
     [[nodiscard]] origin_use use_of(origin_id origin) const;
     /// Forgets an origin that is not `in_use`; its id is dead.

@@ -16,6 +16,8 @@ namespace {
 
 // Some hundred a second: a close costs a system call or two.
 constexpr int closes_at_once = 8;
+// Whoever asks for places does not tell more of them apart.
+constexpr std::uint32_t enough_places = 255;
 constexpr std::chrono::milliseconds pause_between_closes{10};
 // What a shorter timeout ends at once ends within this time.
 constexpr std::chrono::seconds spread{1};
@@ -108,15 +110,19 @@ bool implementation::is_full(origin_id name) const {
 std::uint32_t implementation::places(origin_id name, std::uint32_t spare_leases) const {
     const origin_record* origin = origins_.find(name);
     if (origin == nullptr || is_draining_ || is_crowded(*origin)) return 0;
-    const std::uint32_t ready = origin->pool.available();
+    const std::uint64_t idle = origin->pool.count(connection_state::idle);
+    const std::uint32_t each = origin->exchanges_per_connection;
+    const auto ready = static_cast<std::uint32_t>(std::min<std::uint64_t>(
+        idle * each + origin->pool.room(tables_, enough_places), enough_places));
     const bool is_held = dial_hold(*origin) > now_ || origin->is_rationed;
     if (is_held || origin->backoff.is_failing()) return ready;
     const std::uint32_t room = std::min(limits_.room(name.index), limits_.spare() + spare_leases);
     const std::uint64_t coming =
         std::uint64_t{origin->pool.coming()} + std::min(room, dials_for_streams(*origin));
-    const std::uint64_t covered = coming * origin->exchanges_per_connection;
+    const std::uint64_t covered = coming * each;
     const std::uint64_t waiters = origin->pool.waiters();
-    return ready + (covered > waiters ? static_cast<std::uint32_t>(covered - waiters) : 0);
+    const std::uint64_t more = covered > waiters ? covered - waiters : 0;
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(ready + more, enough_places));
 }
 
 // Longer times hold for connections made from now on: what this one's peer said of its patience is

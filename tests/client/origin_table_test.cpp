@@ -63,6 +63,16 @@ TEST(OriginTableTest, WhatIsFreeIsClaimedOnce) {
     EXPECT_FALSE(table.claim(7, 0));
     EXPECT_EQ(table.free(7, 0), 0U);
     EXPECT_EQ(table.free(7, takers::most - 1), 255U) << "more is as good as that";
+    table.set_free(7, 0, 3);
+    EXPECT_EQ(table.free(7, 0), 1U) << "two are on their way";
+    table.arrive(7, 0);
+    table.set_free(7, 0, 3);
+    EXPECT_EQ(table.free(7, 0), 2U);
+    table.reset_free(7, 0, 3);
+    EXPECT_EQ(table.free(7, 0), 3U) << "to somebody who is gone";
+    table.arrive(7, 0);
+    table.set_free(7, 0, 3);
+    EXPECT_EQ(table.free(7, 0), 3U);
     table.set_free(7, takers::most - 1, 0);
     EXPECT_FALSE(table.claim(7, takers::most - 1));
 }

@@ -54,12 +54,12 @@ TEST(OwnPlacesTest, PartsAreTouchedOncePerTurnAndOnlySharedOnes) {
     const auto places = std::make_unique<own_places>();
     places->touch({7, {1, 1}});
     EXPECT_TRUE(places->touched().empty()) << "it is nobody else's";
-    for (std::uint32_t slot = 7; slot < 40; ++slot) places->set_part(slot, {0, 2});
+    for (std::uint32_t slot = 7; slot < 100; ++slot) places->set_part(slot, {0, 2});
     places->touch({7, {1, 1}});
     places->touch({7, {2, 1}});
     ASSERT_EQ(places->touched().size(), 1U);
     EXPECT_EQ(places->touched()[0].origin, (origin_id{1, 1}));
-    for (std::uint32_t slot = 8; slot < 40; ++slot) places->touch({slot, {slot, 1}});
+    for (std::uint32_t slot = 8; slot < 100; ++slot) places->touch({slot, {slot, 1}});
     EXPECT_EQ(places->touched().size(), own_places::most_touched);
     places->forget_touched();
     EXPECT_TRUE(places->touched().empty());

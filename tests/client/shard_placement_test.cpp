@@ -1,6 +1,7 @@
 // An origin that several threads of a client serve: limits, calls that come too late, what is told.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,13 @@ struct two_threads {
     void spread() {
         begin_spread();
         ASSERT_TRUE(eventually([this] { return threads() == 2; }));
+    }
+    /// Calls of one thread that wait for a connection.
+    [[nodiscard]] std::uint64_t waiting_on(std::size_t index) {
+        std::promise<std::uint64_t> told;
+        detail::shard& one = *state().shards()[index];
+        one.submit([&] { told.set_value(one.snapshot().values.total().waiting); });
+        return told.get_future().get();
     }
     void begin_gather() { ASSERT_TRUE(placement().gather(slot)); }
     /// Until the second thread has nothing of the origin any more.
@@ -230,6 +238,8 @@ TEST(ShardPlacementTest, CallsStayWhereNoThreadHasAConnectionForThem) {
     calls.begin(37);
     ASSERT_TRUE(eventually([&] { return t.told().waiting == 5; }));
     const detail::origin_table& table = t.placement().table();
+    EXPECT_EQ(t.waiting_on(0), 0U) << "none went there in vain";
+    EXPECT_EQ(t.waiting_on(1), 5U);
     EXPECT_EQ(table.free(t.slot, 0), 0U);
     EXPECT_EQ(table.free(t.slot, 1), 0U);
     calls.cancel();

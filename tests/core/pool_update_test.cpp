@@ -232,6 +232,10 @@ TEST(PoolUpdateTest, PartOfStreamsIsFullWhenAllOfItsConnectionsAre) {
     h.done(h.last(kind::assign).connection, h.last(kind::assign).exchange);
     EXPECT_FALSE(h.pool.is_full(origin));
     EXPECT_EQ(h.pool.places(origin, 0), 1U);
+    for (const action& one : h.all(kind::assign)) {
+        if (one.exchange != h.last(kind::assign).exchange) h.done(one.connection, one.exchange);
+    }
+    EXPECT_EQ(h.pool.places(origin, 0), 4U) << "two streams on each of two connections";
 }
 
 TEST(PoolUpdateTest, PartWithoutLeasesHasNoPlaces) {

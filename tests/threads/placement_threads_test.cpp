@@ -134,6 +134,7 @@ TEST(PlacementThreadsTest, NoCallIsLostWhereThreadsHaveTooFewConnections) {
     values.pool.max_connections_per_origin = 32;
     values.http2.max_connections = 4;
     values.http2.max_streams = 4;
+    values.overload.target.reset();  // who waits is to be served
     client subject(values);
     detail::placement& placement = *detail::client_access::state(subject).placement();
     chain(subject, where.origins[0]->url("/bytes/2000"), chained, 1);
